@@ -1,0 +1,213 @@
+//! Private services for tests: a database of its own, a Redis server of its own.
+//!
+//! `cargo xtask test` starts one PostgreSQL server for all tests and names it in
+//! [`POSTGRES_VARIABLE`]; each test makes a database in it and drops it. Redis is so quick to start that
+//! each test has its own server.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support: a failure here is the test's failure"
+)]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::postgres::{Postgres, PostgresSettings};
+use crate::redis::{Redis, RedisSettings};
+
+/// Names a PostgreSQL server on which the tests may create databases: a URL without a database.
+pub const POSTGRES_VARIABLE: &str = "KIUAS_TEST_POSTGRES_URL";
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A database that goes when this does.
+#[derive(Debug)]
+pub struct TestDatabase {
+    name: String,
+    server: String,
+}
+
+impl TestDatabase {
+    /// Creates an empty database.
+    ///
+    /// # Panics
+    /// There is no server: run the tests with `cargo xtask test`.
+    pub async fn create() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| {
+            panic!("{POSTGRES_VARIABLE} is not set: run the tests with `cargo xtask test`")
+        });
+        let name = format!(
+            "test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let database = Self { name, server };
+        database
+            .administer(&format!(
+                "DROP DATABASE IF EXISTS {0} WITH (FORCE)",
+                database.name
+            ))
+            .await;
+        database
+            .administer(&format!("CREATE DATABASE {}", database.name))
+            .await;
+        database
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        with_database(&self.server, &self.name)
+    }
+
+    /// Settings for it.
+    #[must_use]
+    pub fn settings(&self) -> PostgresSettings {
+        PostgresSettings {
+            url: self.url(),
+            ..PostgresSettings::default()
+        }
+    }
+
+    /// A pool on it.
+    #[must_use]
+    pub fn open(&self) -> Postgres {
+        Postgres::open(&self.settings(), "test").expect("test database")
+    }
+
+    async fn administer(&self, statement: &str) {
+        let settings = PostgresSettings {
+            url: with_database(&self.server, "postgres"),
+            ..PostgresSettings::default()
+        };
+        let dedicated = Postgres::open(&settings, "test")
+            .expect("test server")
+            .dedicated()
+            .await
+            .expect("test server");
+        dedicated
+            .client
+            .batch_execute(statement)
+            .await
+            .expect(statement);
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        // Drop is not async and the test's runtime may be gone: a thread with a runtime of its own.
+        let (name, server) = (self.name.clone(), self.server.clone());
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("runtime");
+            let database = std::mem::ManuallyDrop::new(Self { name, server });
+            runtime.block_on(database.administer(&format!(
+                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                database.name
+            )));
+        });
+        drop(dropping.join());
+    }
+}
+
+fn with_database(server: &str, name: &str) -> String {
+    // `postgres:///?host=/dir&user=u` becomes `postgres:///name?host=/dir&user=u`.
+    match server.split_once('?') {
+        Some((head, query)) => format!("{}/{name}?{query}", head.trim_end_matches('/')),
+        None => format!("{}/{name}", server.trim_end_matches('/')),
+    }
+}
+
+/// A Redis server that goes when this does. It listens on a Unix socket alone.
+#[derive(Debug)]
+pub struct TestRedis {
+    server: Child,
+    directory: tempfile::TempDir,
+}
+
+impl TestRedis {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Panics
+    /// There is no `redis-server`: run the tests with `cargo xtask test`, which installs it.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with further arguments, such as `--maxmemory 4mb`.
+    ///
+    /// # Panics
+    /// See [`TestRedis::start`].
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let log = std::fs::File::create(directory.path().join("redis.log")).expect("log file");
+        let server = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .arg(directory.path().join("redis.sock"))
+            .arg("--dir")
+            .arg(directory.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .spawn()
+            .expect("redis-server: run the tests with `cargo xtask test`, which installs it");
+        let this = Self { server, directory };
+        let begin = Instant::now();
+        while std::os::unix::net::UnixStream::connect(this.socket()).is_err() {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "redis-server did not start: {}",
+                this.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        this
+    }
+
+    /// Path of its socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("redis.sock")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// Settings for it, with the tests' databases 14 (cache) and 15 (queue).
+    #[must_use]
+    pub fn settings(&self) -> RedisSettings {
+        RedisSettings {
+            url: format!("redis+unix://{}", self.socket().display()),
+            cache_db: 14,
+            queue_db: 15,
+            ..RedisSettings::default()
+        }
+    }
+
+    /// The database of the queue.
+    #[must_use]
+    pub fn queue(&self) -> Redis {
+        Redis::queue(&self.settings()).expect("test Redis")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("redis.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for TestRedis {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
