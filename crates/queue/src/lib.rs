@@ -1,1 +1,33 @@
-//! queue
+//! What a task is and how it travels: Celery's message protocol v2, the Redis broker, results, outbox.
+//!
+//! Owns: [`Task`] and its [`Registry`], the messages, the [`Broker`] trait with its Redis
+//! implementation, the enqueueing client [`Queue`], results, and the transactional [`outbox`].
+//!
+//! Architecture invariant: nothing here runs a task (that is `kiuas-worker`) or knows a schedule
+//! (`kiuas-beat`). What goes over the wire is what Python's Celery and kombu read and write.
+
+pub mod broker;
+mod call;
+mod connection;
+mod error;
+pub mod message;
+pub mod outbox;
+mod queue;
+mod redis;
+mod registry;
+mod result;
+mod retry;
+mod settings;
+mod task;
+
+pub use broker::Broker;
+pub use call::{Call, SendOptions};
+pub use error::QueueError;
+pub use message::TaskId;
+pub use queue::Queue;
+pub use redis::{Keys, RedisBroker};
+pub use registry::{ArgumentsError, Registered, Registry};
+pub use result::{ExceptionInfo, ResultMeta, State};
+pub use retry::RetryPolicy;
+pub use settings::QueueSettings;
+pub use task::{BoxError, Context, Delivered, Task, TaskError, TaskOptions};

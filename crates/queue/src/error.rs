@@ -1,0 +1,75 @@
+//! What can go wrong on the way to the broker and back.
+
+use std::time::Duration;
+
+use kiuas_common::postgres::PostgresError;
+use kiuas_common::redis::RedisError;
+
+use crate::message::MessageError;
+
+/// What can go wrong with a queue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// No connection to Redis.
+    #[error("cannot reach the task queue")]
+    Connection(#[from] RedisError),
+    /// Redis refused a command, or the connection broke while it ran.
+    #[error("the task queue could not {action}")]
+    Command {
+        /// What we wanted of it.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        source: redis::RedisError,
+    },
+    /// The outbox could not be written or read.
+    #[error("cannot use the outbox of tasks")]
+    Outbox(#[from] PostgresError),
+    /// A task's arguments are not serialisable as JSON.
+    #[error("cannot write the arguments of task `{task}` as JSON")]
+    Arguments {
+        /// The task's name.
+        task: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A message cannot be built or read.
+    #[error("cannot build or read a message")]
+    Message(#[from] MessageError),
+    /// A stored result is not one.
+    #[error("the stored result of task {id} is not readable")]
+    Result {
+        /// The task.
+        id: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The result did not come in time. The task may still run.
+    #[error("no result of task {id} within {waited:?}")]
+    NoResult {
+        /// The task.
+        id: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The subscription that a result was waited on ended.
+    #[error("the connection was lost while waiting for the result of task {id}")]
+    Interrupted {
+        /// The task.
+        id: String,
+    },
+}
+
+impl QueueError {
+    /// True if the same call may succeed when Redis or PostgreSQL is back.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Connection(_) | Self::Command { .. } | Self::Outbox(_) | Self::Interrupted { .. }
+        )
+    }
+}

@@ -1,0 +1,121 @@
+//! The end of a delivery: one script that does everything that follows from it, or nothing.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+use super::keys::{Keys, step};
+use crate::broker::{Delivery, Finish, Hold};
+use crate::connection::SharedConnection;
+use crate::error::QueueError;
+use crate::message::TaskId;
+
+static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/settle.lua")));
+
+/// What happens to the text of a settled delivery, or follows from it.
+pub(super) enum Effect {
+    /// To the front of the list: next to be served.
+    Front { list: String, text: Vec<u8> },
+    /// To the back of the list.
+    Back { list: String, text: Vec<u8> },
+    /// Into the set of what waits for its time (seconds since 1970).
+    Later { set: String, score: String, member: Vec<u8> },
+    /// To a list that no worker reads.
+    Aside { list: String, text: Vec<u8> },
+}
+
+/// What to do, in the script's terms.
+pub(super) struct Settle<'a> {
+    pub(super) tag: &'a str,
+    /// Do nothing if this key exists.
+    pub(super) guard: Option<String>,
+    /// Whose result, and what it is.
+    pub(super) result: Option<(TaskId, String)>,
+    pub(super) result_seconds: u64,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl<'a> Settle<'a> {
+    pub(super) fn new(tag: &'a str, effects: Vec<Effect>) -> Self {
+        Self {
+            tag,
+            guard: None,
+            result: None,
+            result_seconds: 1,
+            effects,
+        }
+    }
+
+    pub(super) async fn run(
+        &self,
+        connection: &SharedConnection,
+        keys: &Keys,
+    ) -> Result<Hold, QueueError> {
+        let mut call = SETTLE.prepare_invoke();
+        let (result_key, result) = match &self.result {
+            Some((id, text)) => (keys.result(id), text.as_str()),
+            None => (String::new(), ""),
+        };
+        call.key(keys.unacked())
+            .key(keys.unacked_index())
+            .key(result_key)
+            .arg(self.tag)
+            .arg(self.guard.as_deref().unwrap_or_default())
+            .arg(result)
+            .arg(self.result_seconds.max(1));
+        for effect in &self.effects {
+            let (what, key, score, text) = match effect {
+                Effect::Front { list, text } => ("front", list, "", text),
+                Effect::Back { list, text } => ("back", list, "", text),
+                Effect::Later { set, score, member } => ("later", set, score.as_str(), member),
+                Effect::Aside { list, text } => ("aside", list, "", text),
+            };
+            call.arg(what).arg(key).arg(score).arg(text.as_slice());
+        }
+        let done: u8 = connection.script("end a task", &call).await?;
+        Ok(if done == 1 { Hold::Kept } else { Hold::Lost })
+    }
+}
+
+/// A message that waits: its step, a name that makes it unique, and itself.
+pub(super) fn later(keys: &Keys, queue: &str, priority: u8, tag: &str, eta: jiff::Timestamp, text: &[u8]) -> Effect {
+    let mut member = format!("{} {tag} ", step(priority)).into_bytes();
+    member.extend_from_slice(text);
+    // Whole microseconds are enough, and exact.
+    let micros = eta.as_microsecond();
+    let score = format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    Effect::Later {
+        set: keys.eta(queue),
+        score,
+        member,
+    }
+}
+
+/// What follows from a finished task.
+pub(super) fn effects(keys: &Keys, delivery: &Delivery, finish: &Finish) -> Vec<Effect> {
+    let mut effects: Vec<_> = finish
+        .follow_ups
+        .iter()
+        .map(|message| Effect::Back {
+            list: keys.list(&message.queue, message.priority),
+            text: message.text.clone().into_bytes(),
+        })
+        .collect();
+    if let Some((eta, message)) = &finish.again {
+        effects.push(later(
+            keys,
+            &message.queue,
+            message.priority,
+            &delivery.tag,
+            *eta,
+            message.text.as_bytes(),
+        ));
+    }
+    if let Some(reason) = &finish.dead {
+        effects.push(Effect::Aside {
+            list: keys.dead(&delivery.queue),
+            text: super::restore::dead_letter(&delivery.raw, &delivery.queue, reason, &delivery.tag),
+        });
+    }
+    effects
+}

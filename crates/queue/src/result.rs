@@ -1,0 +1,117 @@
+//! Results, in the form of Celery's Redis backend.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::message::{TaskId, iso};
+
+/// State of a task. There is no "pending": what is not stored is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum State {
+    /// Running (Python workers with `task_track_started`).
+    Started,
+    /// Done.
+    Success,
+    /// Failed; will be tried again.
+    Retry,
+    /// Failed for good.
+    Failure,
+    /// Never run: expired or revoked.
+    Revoked,
+    /// A state of the task's own.
+    #[serde(other)]
+    Custom,
+}
+
+impl State {
+    /// True if nothing will follow.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Success | Self::Failure | Self::Revoked)
+    }
+}
+
+/// What is stored about a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultMeta {
+    /// How it stands. First, because the store's script looks at the text's beginning.
+    pub status: State,
+    /// The returned value, or the exception.
+    #[serde(default)]
+    pub result: Value,
+    /// Text for humans.
+    #[serde(default)]
+    pub traceback: Option<String>,
+    /// The tasks that followed it: `[[id, null], null]` each.
+    #[serde(default)]
+    pub children: Vec<Value>,
+    /// When it ended.
+    #[serde(default)]
+    pub date_done: Option<String>,
+    /// The task's id.
+    pub task_id: TaskId,
+    /// What else there is: `group_id`, `parent_id`, …
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// An error in the form that Python makes an exception of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExceptionInfo {
+    /// Name of the class.
+    pub exc_type: String,
+    /// Its arguments.
+    pub exc_message: Value,
+    /// Module of the class. Python makes up a class where it cannot import this.
+    pub exc_module: String,
+}
+
+impl ExceptionInfo {
+    /// An exception with one text.
+    #[must_use]
+    pub fn new(module: &str, name: &str, message: impl Into<Value>) -> Self {
+        Self {
+            exc_type: name.to_owned(),
+            exc_message: json!([message.into()]),
+            exc_module: module.to_owned(),
+        }
+    }
+}
+
+impl ResultMeta {
+    /// The end of `task`: `status` with `result`.
+    #[must_use]
+    pub fn new(task_id: TaskId, status: State, result: Value) -> Self {
+        Self {
+            status,
+            result,
+            traceback: None,
+            children: Vec::new(),
+            date_done: status.is_final().then(|| iso(Timestamp::now())),
+            task_id,
+            rest: Map::new(),
+        }
+    }
+
+    /// The end of `task` by `exception`.
+    #[must_use]
+    pub fn exception(task_id: TaskId, status: State, exception: &ExceptionInfo) -> Self {
+        let result = json!({
+            "exc_type": exception.exc_type,
+            "exc_message": exception.exc_message,
+            "exc_module": exception.exc_module,
+        });
+        Self::new(task_id, status, result)
+    }
+
+    /// Names the tasks that followed it.
+    #[must_use]
+    pub fn with_children<'a>(mut self, ids: impl IntoIterator<Item = &'a TaskId>) -> Self {
+        self.children
+            .extend(ids.into_iter().map(|id| json!([[id.as_str(), null], null])));
+        self
+    }
+}
