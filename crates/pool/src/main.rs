@@ -1,1 +1,115 @@
-fn main() {}
+//! `kiuas-pool`: the command line of the pool.
+
+mod cli;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use clap::error::ErrorKind;
+use kiuas_common::settings::Sources;
+use kiuas_common::telemetry::{self, TelemetrySettings};
+use kiuas_common::{Settings, notify};
+use kiuas_pool::{PoolError, PoolSettings};
+
+use cli::{Cli, Command, Health, Run};
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 64;
+
+/// What went wrong, and whose fault it is.
+enum Failure {
+    /// The operator's: settings or arguments.
+    Usage(anyhow::Error),
+    /// Anything else.
+    Runtime(anyhow::Error),
+}
+
+fn main() -> ExitCode {
+    kiuas_common::tls::install_provider();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let result = match cli.command {
+        Command::Run(arguments) => run(arguments),
+        Command::Health(arguments) => health(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => complain(&error, WRONG_USAGE),
+        Err(Failure::Runtime(error)) => complain(&error, FAILED),
+    }
+}
+
+fn run(arguments: Run) -> Result<(), Failure> {
+    let (name, settings, telemetry) = prepare(arguments).map_err(Failure::Usage)?;
+    let _telemetry =
+        telemetry::start(&telemetry, "kiuas-pool").map_err(|error| Failure::Usage(error.into()))?;
+    notify::follow_parent()
+        .context("cannot follow the process that started the pool")
+        .map_err(Failure::Runtime)?;
+    let pool = kiuas_pool::run(&name, &settings);
+    match runtime().map_err(Failure::Runtime)?.block_on(pool) {
+        Ok(()) => Ok(()),
+        Err(error @ PoolError::WrongSettings { .. }) => Err(Failure::Usage(error.into())),
+        Err(error) => Err(Failure::Runtime(error.into())),
+    }
+}
+
+fn prepare(arguments: Run) -> anyhow::Result<(String, PoolSettings, TelemetrySettings)> {
+    let mut sources = Sources::from_process()?;
+    if let Some(directory) = &arguments.config {
+        sources.directory.clone_from(directory);
+    }
+    for (key, value) in &arguments.set {
+        sources = sources.with(key, value);
+    }
+    let settings = Settings::load(&sources)?;
+    let mut pool = PoolSettings::load(&settings, &arguments.name)?;
+    let name = arguments.name.clone();
+    arguments.override_settings(&mut pool);
+    pool.validate(&name)?;
+    Ok((name, pool, settings.section("telemetry")?))
+}
+
+fn health(arguments: &Health) -> Result<(), Failure> {
+    let deadline = arguments.timeout.duration();
+    let probe = kiuas_pool::health::probe(&arguments.admin, deadline);
+    runtime()
+        .map_err(Failure::Runtime)?
+        .block_on(probe)
+        .map_err(|error| Failure::Runtime(error.into()))
+}
+
+/// One thread, the main one: children that follow their parent follow the thread that started them.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    // A closed terminal is no reason for another error.
+    drop(error.print());
+    if asked {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(WRONG_USAGE)
+    }
+}
+
+fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("caused by: {cause}\n"));
+    }
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+    ExitCode::from(code)
+}

@@ -1,0 +1,26 @@
+//! The pool: keeps a number of processes alive over one set of listening sockets.
+//!
+//! It opens (or inherits) the sockets once and hands them to every child as descriptors 3, 4, …, so
+//! that a child can die, be replaced or be rolled to a new version while the kernel keeps queueing
+//! connections. [`run`] is the whole of it; the binary only reads the command line and the settings.
+//!
+//! Inside, the [`roster`] decides and touches nothing: it is told what happened and says what to do.
+//! The [`supervisor`] does it: it starts and signals processes, reaps them and hears from them.
+//!
+//! Architecture invariants: processes are started from the main thread alone (the kernel's
+//! parent-death signal belongs to the thread that forked), with fork and exec; every exit is collected
+//! by one `waitpid(-1)` loop, never by `Child::wait`, so that the pool is a correct process 1.
+
+pub mod health;
+mod launch;
+mod mailbox;
+mod metrics;
+mod reap;
+mod report;
+mod roster;
+mod settings;
+mod sockets;
+mod supervisor;
+
+pub use settings::{PoolSettings, PoolSettingsError};
+pub use supervisor::{PoolError, run};

@@ -1,0 +1,167 @@
+//! One process and where it is in its life.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+/// What the kernel says about an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It returned this status.
+    Status(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(code) => write!(f, "exit status {code}"),
+            Self::Signal(number) => write!(f, "signal {number}{}", signal_name(*number)),
+        }
+    }
+}
+
+fn signal_name(number: i32) -> &'static str {
+    match number {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        15 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+/// Where a child is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Started, has not said that it is ready.
+    Starting,
+    /// May receive work.
+    Ready { since: Instant },
+    /// Was asked to finish, or said that it does.
+    Draining { since: Instant },
+}
+
+/// Why a child ends. The text is a sentence's end in the log, [`Cause::label`] a label in the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// By itself, after it was ready.
+    Crash,
+    /// By itself, before it was ready.
+    StartFailed,
+    /// Killed: not ready in time.
+    StartTimeout,
+    /// It announced that it stops.
+    OwnWill,
+    /// Its successor is ready.
+    Rolled,
+    /// The pool stops.
+    Stop,
+    /// Killed: it did not finish in time.
+    DrainTimeout,
+    /// Killed: the operator would not wait.
+    Cut,
+}
+
+impl Cause {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::StartFailed => "start_failed",
+            Self::StartTimeout => "start_timeout",
+            Self::OwnWill => "own_will",
+            Self::Rolled => "rolled",
+            Self::Stop => "stop",
+            Self::DrainTimeout => "drain_timeout",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Crash => "it ended by itself",
+            Self::StartFailed => "it ended before it was ready",
+            Self::StartTimeout => "killed: it was not ready within start_timeout",
+            Self::OwnWill => "it announced its end",
+            Self::Rolled => "its successor took over",
+            Self::Stop => "the pool stops",
+            Self::DrainTimeout => "killed: it did not finish within drain_timeout",
+            Self::Cut => "killed: a second signal asked for it",
+        })
+    }
+}
+
+/// A living child.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) pid: Pid,
+    pub(crate) seat: usize,
+    pub(crate) generation: u64,
+    pub(crate) started: Instant,
+    pub(crate) phase: Phase,
+    /// Set once somebody asked for its end.
+    pub(crate) cause: Option<Cause>,
+    /// When it was sent SIGKILL.
+    pub(crate) killed: Option<Instant>,
+}
+
+impl Child {
+    pub(crate) fn new(pid: Pid, seat: usize, generation: u64, now: Instant) -> Self {
+        Self {
+            pid,
+            seat,
+            generation,
+            started: now,
+            phase: Phase::Starting,
+            cause: None,
+            killed: None,
+        }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready { .. })
+    }
+
+    pub(crate) fn drain(&mut self, cause: Cause, now: Instant) {
+        self.phase = Phase::Draining { since: now };
+        self.cause = Some(cause);
+    }
+
+    /// The account of its end.
+    pub(crate) fn obituary(&self, ending: Ending, now: Instant) -> Exit {
+        let (default, drained) = match self.phase {
+            Phase::Starting => (Cause::StartFailed, None),
+            Phase::Ready { .. } => (Cause::Crash, None),
+            Phase::Draining { since } => (Cause::OwnWill, Some(now - since)),
+        };
+        Exit {
+            pid: self.pid,
+            seat: self.seat,
+            generation: self.generation,
+            cause: self.cause.unwrap_or(default),
+            ending,
+            ran: now - self.started,
+            drained,
+        }
+    }
+}
+
+/// The account of a child's end.
+#[derive(Debug, Clone)]
+pub(crate) struct Exit {
+    pub(crate) pid: Pid,
+    pub(crate) seat: usize,
+    pub(crate) generation: u64,
+    pub(crate) cause: Cause,
+    pub(crate) ending: Ending,
+    /// From its start to its end.
+    pub(crate) ran: Duration,
+    /// From the request to finish to its end.
+    pub(crate) drained: Option<Duration>,
+}

@@ -1,0 +1,15 @@
+//! The pool's promises, with the real binary and real children.
+
+#![expect(
+    clippy::expect_used,
+    reason = "test support: a failure here is the test's failure"
+)]
+
+mod cli;
+mod client;
+mod harness;
+mod orphan;
+mod restart;
+mod roll;
+mod socket;
+mod stop;
