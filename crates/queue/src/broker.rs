@@ -19,6 +19,18 @@ pub struct Delivery {
     pub queue: String,
     /// The message, as the producer wrote it.
     pub raw: Vec<u8>,
+    /// When it was claimed, by the broker's clock: what decides whether its time has come. By another
+    /// clock, a message could be put aside and found due in turns.
+    pub claimed_at: Timestamp,
+}
+
+/// What a claim has brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Messages that are ours now, in the order of service.
+    pub deliveries: Vec<Delivery>,
+    /// How many messages on the way were no tasks and are put aside.
+    pub malformed: u64,
 }
 
 /// Whether a delivery was still ours when we acted on it.
@@ -67,8 +79,7 @@ pub struct Due {
 /// Every method may fail while the broker is away; calling it again later is safe.
 pub trait Broker: Clone + Send + Sync + 'static {
     /// Takes up to `most` messages, those of the first priority first.
-    fn claim(&self, most: usize)
-    -> impl Future<Output = Result<Vec<Delivery>, QueueError>> + Send;
+    fn claim(&self, most: usize) -> impl Future<Output = Result<Claimed, QueueError>> + Send;
 
     /// Waits until a queue may have something, at most so long.
     fn wait(&self, at_most: Duration) -> impl Future<Output = Result<(), QueueError>> + Send;

@@ -72,4 +72,23 @@ impl QueueError {
             Self::Connection(_) | Self::Command { .. } | Self::Outbox(_) | Self::Interrupted { .. }
         )
     }
+
+    /// The message with those of its causes, for one line of a log.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        with_causes(self)
+    }
+}
+
+/// The message of `error` with those of its causes.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

@@ -22,7 +22,7 @@ mod task;
 
 pub use broker::Broker;
 pub use call::{Call, SendOptions};
-pub use error::QueueError;
+pub use error::{QueueError, with_causes};
 pub use message::TaskId;
 pub use queue::Queue;
 pub use redis::{Keys, RedisBroker};
@@ -30,4 +30,4 @@ pub use registry::{ArgumentsError, Registered, Registry};
 pub use result::{ExceptionInfo, ResultMeta, State};
 pub use retry::RetryPolicy;
 pub use settings::QueueSettings;
-pub use task::{BoxError, Context, Delivered, Task, TaskError, TaskOptions};
+pub use task::{BoxError, Context, Delivered, Failure, Task, TaskError, TaskOptions};

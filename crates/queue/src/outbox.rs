@@ -10,7 +10,7 @@ use kiuas_common::postgres::Transaction;
 use crate::error::QueueError;
 use crate::message::Outgoing;
 
-pub use relay::{Relay, Relayed};
+pub use relay::Relay;
 
 /// The channel that wakes the relays; a trigger on the table notifies it.
 pub const CHANNEL: &str = "kiuas_outbox";

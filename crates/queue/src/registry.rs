@@ -22,8 +22,9 @@ pub struct ArgumentsError {
 }
 
 type Started = BoxFuture<'static, Result<Value, TaskError>>;
-type Start<S> =
-    dyn Fn(Context<S>, Vec<Value>, Map<String, Value>) -> Result<Started, ArgumentsError> + Send + Sync;
+type Start<S> = dyn Fn(Context<S>, Vec<Value>, Map<String, Value>) -> Result<Started, ArgumentsError>
+    + Send
+    + Sync;
 
 /// A task of whatever type, as the worker runs it.
 pub struct Registered<S> {
@@ -85,11 +86,10 @@ impl<S: Send + Sync + 'static> Registry<S> {
             name: T::NAME,
             options: T::options(),
             start: Box::new(|ctx, args, kwargs| {
-                let task: T =
-                    arguments::read(args, kwargs).map_err(|source| ArgumentsError {
-                        task: T::NAME,
-                        source,
-                    })?;
+                let task: T = arguments::read(args, kwargs).map_err(|source| ArgumentsError {
+                    task: T::NAME,
+                    source,
+                })?;
                 Ok(run(task, ctx).boxed())
             }),
         };

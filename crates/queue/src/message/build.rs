@@ -97,17 +97,17 @@ impl Draft {
             eta: self.eta.map(iso),
             expires: self.expires.map(iso),
             retries: Some(0),
-            timelimit: Some([
-                seconds(self.hard_time_limit),
-                seconds(self.soft_time_limit),
-            ]),
+            timelimit: Some([seconds(self.hard_time_limit), seconds(self.soft_time_limit)]),
             group: self.group.clone(),
             root_id: Some(self.root_id.clone().unwrap_or_else(|| id.to_string())),
             parent_id: self.parent_id.clone(),
             origin: Some(ORIGIN.clone()),
             ignore_result: Some(self.ignore_result),
             traceparent: self.trace.as_ref().map(|trace| trace.traceparent.clone()),
-            tracestate: self.trace.as_ref().and_then(|trace| trace.tracestate.clone()),
+            tracestate: self
+                .trace
+                .as_ref()
+                .and_then(|trace| trace.tracestate.clone()),
             rest: match rest {
                 Value::Object(map) => map,
                 _ => Map::new(),
@@ -120,7 +120,10 @@ impl Draft {
         let mut rest = Map::new();
         if let Some(expires) = self.expires {
             let left = expires.duration_since(Timestamp::now()).as_secs().max(0);
-            rest.insert("expiration".to_owned(), Value::from((left * 1000).to_string()));
+            rest.insert(
+                "expiration".to_owned(),
+                Value::from((left * 1000).to_string()),
+            );
         }
         Properties {
             correlation_id: Some(id.to_string()),
@@ -136,6 +139,31 @@ impl Draft {
             delivery_tag: Some(Uuid::new_v4().to_string()),
             rest,
         }
+    }
+}
+
+impl Envelope {
+    /// The same task as a new message to `queue` that is due at `eta`: same id and body, one try more.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn retried(&self, queue: &str, eta: Timestamp) -> Result<Outgoing, MessageError> {
+        let mut next = self.clone();
+        let headers = &mut next.headers;
+        headers.retries = Some(self.retries().saturating_add(1));
+        headers.eta = Some(iso(eta));
+        headers.parent_id = Some(headers.id.clone());
+        // A new message: what happened to the old one is not its history.
+        headers.redelivered = None;
+        headers.deliveries = None;
+        next.properties.delivery_info.redelivered = None;
+        next.properties.delivery_tag = Some(Uuid::new_v4().to_string());
+        Ok(Outgoing {
+            id: TaskId::from(next.headers.id.clone()),
+            queue: queue.to_owned(),
+            priority: next.priority(),
+            text: next.to_text()?,
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Moves messages from the outbox to the broker.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kiuas_common::Shutdown;
@@ -20,24 +19,23 @@ const FALLBACK: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How many messages a relay has moved. Clones share the count.
-#[derive(Debug, Clone, Default)]
-pub struct Relayed(Arc<AtomicU64>);
-
-impl Relayed {
-    /// The count since the start.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+type Count = dyn Fn(u64) + Send + Sync;
 
 /// Moves committed messages to the broker. Any number of relays may run at once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Relay {
     postgres: Postgres,
     queue: Queue,
-    relayed: Relayed,
+    count: Arc<Count>,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay")
+            .field("postgres", &self.postgres)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The only thing that the relay reads in a message.
@@ -60,14 +58,15 @@ impl Relay {
         Self {
             postgres,
             queue,
-            relayed: Relayed::default(),
+            count: Arc::new(drop),
         }
     }
 
-    /// The count of moved messages.
+    /// Tells `count` how many messages each transaction has moved.
     #[must_use]
-    pub fn relayed(&self) -> Relayed {
-        self.relayed.clone()
+    pub fn counting(mut self, count: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.count = Arc::new(count);
+        self
     }
 
     /// Relays until the drain begins. Trouble with PostgreSQL or Redis is logged and tried again, for
@@ -80,7 +79,7 @@ impl Relay {
                 () = shutdown.draining() => return,
             };
             tracing::warn!(
-                error = %chain(&error),
+                error = %error.with_causes(),
                 pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                 "the outbox relay pauses"
             );
@@ -165,7 +164,7 @@ impl Relay {
             .await?;
         transaction.commit().await?;
         let moved = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        self.relayed.0.fetch_add(moved, Ordering::Relaxed);
+        (self.count)(moved);
         Ok(moved)
     }
 }
@@ -182,15 +181,4 @@ fn outgoing(queue: String, text: String) -> Outgoing {
         priority,
         text,
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

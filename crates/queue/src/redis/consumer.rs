@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::keys::{Keys, STEPS};
 use super::settle::{self, Effect, Settle};
 use super::wake::Wake;
-use crate::broker::{Broker, Delivery, Due, Finish, Hold, Swept};
+use crate::broker::{Broker, Claimed, Delivery, Due, Finish, Hold, Swept};
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
 use crate::message::{Envelope, LONGEST_MESSAGE, MessageError, TaskId, hostname};
@@ -51,7 +51,6 @@ pub(super) struct Inner {
     number: AtomicU64,
     turn: AtomicUsize,
     pub(super) held: Mutex<HashSet<String>>,
-    malformed: AtomicU64,
 }
 
 impl std::fmt::Debug for RedisBroker {
@@ -99,7 +98,6 @@ impl RedisBroker {
                 number: AtomicU64::new(1),
                 turn: AtomicUsize::new(0),
                 held: Mutex::default(),
-                malformed: AtomicU64::new(0),
             }),
         }
     }
@@ -114,12 +112,6 @@ impl RedisBroker {
     #[must_use]
     pub fn held(&self) -> usize {
         self.inner.held.lock().len()
-    }
-
-    /// How many malformed messages its claims have put aside.
-    #[must_use]
-    pub fn malformed(&self) -> u64 {
-        self.inner.malformed.load(Ordering::Relaxed)
     }
 
     /// The queues in the order of this claim: another one is first each time.
@@ -148,7 +140,7 @@ impl RedisBroker {
 }
 
 impl Broker for RedisBroker {
-    async fn claim(&self, most: usize) -> Result<Vec<Delivery>, QueueError> {
+    async fn claim(&self, most: usize) -> Result<Claimed, QueueError> {
         let inner = &self.inner;
         let most = most.min(MOST_CLAIMED);
         let queues = self.rotated();
@@ -171,17 +163,21 @@ impl Broker for RedisBroker {
                     .arg(inner.keys.malformed(queue));
             }
         }
-        let (malformed, claimed): (u64, Vec<(String, usize, Vec<u8>)>) =
+        let (malformed, claimed, seconds, micros): (u64, Vec<(String, usize, Vec<u8>)>, i64, i64) =
             inner.connection.script("hand out tasks", &call).await?;
+        let claimed_at = Timestamp::from_microsecond(seconds * 1_000_000 + micros)
+            .unwrap_or_else(|_| Timestamp::now());
         if malformed > 0 {
-            inner.malformed.fetch_add(malformed, Ordering::Relaxed);
-            tracing::warn!(malformed, "put aside {malformed} messages that are no tasks");
+            tracing::warn!(
+                malformed,
+                "put aside {malformed} messages that are no tasks"
+            );
         }
         inner
             .held
             .lock()
             .extend(claimed.iter().map(|(tag, _, _)| tag.clone()));
-        Ok(claimed
+        let deliveries = claimed
             .into_iter()
             .map(|(tag, list, raw)| Delivery {
                 tag,
@@ -190,8 +186,13 @@ impl Broker for RedisBroker {
                     .map(|queue| (*queue).to_owned())
                     .unwrap_or_default(),
                 raw,
+                claimed_at,
             })
-            .collect())
+            .collect();
+        Ok(Claimed {
+            deliveries,
+            malformed,
+        })
     }
 
     async fn wait(&self, at_most: Duration) -> Result<(), QueueError> {
@@ -253,7 +254,6 @@ impl Broker for RedisBroker {
             reason,
             "put aside a message that is no task"
         );
-        self.inner.malformed.fetch_add(1, Ordering::Relaxed);
         let effect = Effect::Aside {
             list: self.inner.keys.malformed(&delivery.queue),
             text: delivery.raw.clone(),
@@ -277,8 +277,8 @@ impl Broker for RedisBroker {
             .script("renew a worker's lease", &call)
             .await?;
         // What was ended by ourselves meanwhile is not lost.
-        let held = inner.held.lock();
-        Ok(gone.into_iter().filter(|tag| held.contains(tag)).collect())
+        let mut held = inner.held.lock();
+        Ok(gone.into_iter().filter(|tag| held.remove(tag)).collect())
     }
 
     async fn sweep(&self) -> Result<Swept, QueueError> {
@@ -304,7 +304,9 @@ impl Broker for RedisBroker {
 
     async fn leave(&self) -> Result<(), QueueError> {
         let mut pipeline = redis::Pipeline::new();
-        pipeline.del(self.inner.keys.alive(&self.inner.worker)).ignore();
+        pipeline
+            .del(self.inner.keys.alive(&self.inner.worker))
+            .ignore();
         self.inner
             .connection
             .pipeline("end a worker's lease", &pipeline)

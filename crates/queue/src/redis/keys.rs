@@ -111,7 +111,15 @@ mod tests {
         let nine = "celery\u{6}\u{16}9";
         assert_eq!(
             lists,
-            ["celery", "celery", three, three, "celery\u{6}\u{16}6", nine, nine]
+            [
+                "celery",
+                "celery",
+                three,
+                three,
+                "celery\u{6}\u{16}6",
+                nine,
+                nine
+            ]
         );
     }
 
@@ -121,6 +129,9 @@ mod tests {
         assert_eq!(keys.unacked(), "siteunacked");
         assert_eq!(keys.eta("q"), "site_kiuas.eta.q");
         assert_eq!(keys.result(&"1".into()), "site_celery-task-meta-1");
-        assert_eq!(Keys::new("site:").result(&"1".into()), "site:celery-task-meta-1");
+        assert_eq!(
+            Keys::new("site:").result(&"1".into()),
+            "site:celery-task-meta-1"
+        );
     }
 }

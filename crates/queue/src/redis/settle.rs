@@ -19,7 +19,11 @@ pub(super) enum Effect {
     /// To the back of the list.
     Back { list: String, text: Vec<u8> },
     /// Into the set of what waits for its time (seconds since 1970).
-    Later { set: String, score: String, member: Vec<u8> },
+    Later {
+        set: String,
+        score: String,
+        member: Vec<u8>,
+    },
     /// To a list that no worker reads.
     Aside { list: String, text: Vec<u8> },
 }
@@ -78,12 +82,23 @@ impl<'a> Settle<'a> {
 }
 
 /// A message that waits: its step, a name that makes it unique, and itself.
-pub(super) fn later(keys: &Keys, queue: &str, priority: u8, tag: &str, eta: jiff::Timestamp, text: &[u8]) -> Effect {
+pub(super) fn later(
+    keys: &Keys,
+    queue: &str,
+    priority: u8,
+    tag: &str,
+    eta: jiff::Timestamp,
+    text: &[u8],
+) -> Effect {
     let mut member = format!("{} {tag} ", step(priority)).into_bytes();
     member.extend_from_slice(text);
     // Whole microseconds are enough, and exact.
     let micros = eta.as_microsecond();
-    let score = format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    let score = format!(
+        "{}.{:06}",
+        micros.div_euclid(1_000_000),
+        micros.rem_euclid(1_000_000)
+    );
     Effect::Later {
         set: keys.eta(queue),
         score,
@@ -114,7 +129,12 @@ pub(super) fn effects(keys: &Keys, delivery: &Delivery, finish: &Finish) -> Vec<
     if let Some(reason) = &finish.dead {
         effects.push(Effect::Aside {
             list: keys.dead(&delivery.queue),
-            text: super::restore::dead_letter(&delivery.raw, &delivery.queue, reason, &delivery.tag),
+            text: super::restore::dead_letter(
+                &delivery.raw,
+                &delivery.queue,
+                reason,
+                &delivery.tag,
+            ),
         });
     }
     effects

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use kiuas_common::redis::{Redis, RedisError};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo};
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo,
+};
 use tokio::sync::Notify;
 
 use crate::error::QueueError;
@@ -59,13 +61,14 @@ impl Wake {
         for list in &self.lists {
             lengths.llen(list);
         }
-        let lengths: Vec<u64> = lengths
-            .query_async(connection)
-            .await
-            .map_err(|source| QueueError::Command {
-                action: "say what waits in it",
-                source,
-            })?;
+        let lengths: Vec<u64> =
+            lengths
+                .query_async(connection)
+                .await
+                .map_err(|source| QueueError::Command {
+                    action: "say what waits in it",
+                    source,
+                })?;
         if lengths.iter().all(|length| *length == 0) {
             // Time over is no failure: the caller looks, and comes back.
             drop(tokio::time::timeout(at_most, changed).await);

@@ -5,7 +5,8 @@
 -- KEYS: unacked, unacked_index, this worker's alive key, then the lists in the order of service.
 -- ARGV: most, longest message, lease in ms, worker id, first number,
 --       then for each list: the queue's name as JSON, the key of its malformed messages.
--- Returns the number of malformed messages and {tag, index of the list, message} for each claimed one.
+-- Returns the number of malformed messages, {tag, index of the list, message} for each claimed one, and
+-- the time in seconds and microseconds.
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
 local left, longest = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -38,4 +39,4 @@ for i = 4, #KEYS do
         redis.call('LTRIM', KEYS[i], 0, -(#messages + 1))
     end
 end
-return { malformed, claimed }
+return { malformed, claimed, time[1], time[2] }

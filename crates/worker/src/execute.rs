@@ -1,0 +1,339 @@
+//! The life of a delivery, one function a phase: read, judge, run, end.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use kiuas_common::telemetry::TraceContext;
+use kiuas_queue::broker::{Broker, Delivery, Hold};
+use kiuas_queue::message::{Body, Envelope, MessageError, parse_iso};
+use kiuas_queue::{
+    Context, Delivered, ExceptionInfo, Queue, QueueError, Registered, Registry, TaskId, with_causes,
+};
+use tokio::sync::Notify;
+use tracing::{Instrument, Span, field};
+
+use crate::finish::{finish, given_up};
+use crate::follow::{duration, unsupported};
+use crate::metrics::WorkerMetrics;
+use crate::running::Guard;
+use crate::running::Running;
+use crate::verdict::{self, Verdict};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Label of tasks that are not registered.
+const UNKNOWN: &str = "unknown";
+
+/// What all runs of a worker share.
+pub(crate) struct Executor<S, B> {
+    pub(crate) broker: B,
+    pub(crate) queue: Queue,
+    pub(crate) registry: Registry<S>,
+    pub(crate) state: Arc<S>,
+    pub(crate) metrics: WorkerMetrics,
+    pub(crate) running: Running,
+    /// Told when a task was put aside until its time.
+    pub(crate) due_soon: Arc<Notify>,
+}
+
+/// A delivery that was read.
+struct Job<S> {
+    envelope: Envelope,
+    id: TaskId,
+    task: Option<Arc<Registered<S>>>,
+    label: &'static str,
+}
+
+impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
+    /// Runs `delivery` to its end. Returns early only when the future is dropped.
+    pub(crate) async fn execute(&self, delivery: &Delivery, guard: Guard) {
+        match Envelope::parse(&delivery.raw) {
+            Ok(envelope) => self.run(delivery, envelope, &guard).await,
+            Err(error) => self.put_aside(delivery, &error).await,
+        }
+        guard.ended();
+    }
+
+    async fn put_aside(&self, delivery: &Delivery, error: &MessageError) {
+        let reason = with_causes(error);
+        self.metrics.malformed.inc();
+        if self.insist(|| self.broker.divert(delivery, &reason)).await == Hold::Lost {
+            self.metrics.fenced.inc();
+        }
+    }
+
+    async fn run(&self, delivery: &Delivery, envelope: Envelope, guard: &Guard) {
+        let task = self.registry.get(&envelope.headers.task);
+        let job = Job {
+            id: TaskId::from(envelope.headers.id.clone()),
+            label: task.as_ref().map_or(UNKNOWN, |task| task.name),
+            envelope,
+            task,
+        };
+        let span = consumer_span(&job.envelope, &delivery.queue);
+        let begin = Instant::now();
+        self.metrics.running.inc();
+        let outcome = self
+            .judge_run_end(delivery, job, guard, &span)
+            .instrument(span.clone());
+        let (label, outcome) = outcome.await;
+        self.metrics.running.dec();
+        self.metrics
+            .ended(label, outcome, begin.elapsed().as_secs_f64());
+    }
+
+    async fn judge_run_end(
+        &self,
+        delivery: &Delivery,
+        job: Job<S>,
+        guard: &Guard,
+        span: &Span,
+    ) -> (&'static str, &'static str) {
+        if job.envelope.is_redelivered() {
+            self.metrics.redelivered.inc();
+        }
+        let mut body = Body::default();
+        let verdict = match judge(&job, delivery.claimed_at) {
+            Err(verdict) => verdict,
+            Ok((task, read)) => {
+                body = read;
+                self.attempt(delivery, &job, &task, &mut body, guard).await
+            }
+        };
+        let outcome = verdict.outcome();
+        span.record("task.outcome", outcome);
+        self.report(&job, &verdict, span);
+        let kept = self.end(delivery, &job, body, verdict).await;
+        (job.label, if kept { outcome } else { "lost" })
+    }
+
+    /// Runs the task under its limits, and catches what it throws.
+    async fn attempt(
+        &self,
+        delivery: &Delivery,
+        job: &Job<S>,
+        task: &Registered<S>,
+        body: &mut Body,
+        guard: &Guard,
+    ) -> Verdict {
+        let headers = &job.envelope.headers;
+        let retries = job.envelope.retries();
+        let policy = &task.options.retry;
+        let ctx = Context::new(Arc::clone(&self.state), job.id.clone()).delivered(
+            retries,
+            Delivered {
+                queue: delivery.queue.clone(),
+                redelivered: job.envelope.is_redelivered(),
+                root_id: headers.root_id.clone(),
+                parent_id: headers.parent_id.clone(),
+            },
+        );
+        let (args, kwargs) = (std::mem::take(&mut body.0), std::mem::take(&mut body.1));
+        let work = AssertUnwindSafe(async {
+            match task.start(ctx, args, kwargs) {
+                Ok(started) => Ok(started.await),
+                Err(error) => Err(error),
+            }
+        })
+        .catch_unwind();
+        let [hard, soft] = headers.timelimit.unwrap_or_default();
+        let hard = hard.and_then(duration).or(task.options.hard_time_limit);
+        let soft = soft.and_then(duration).or(task.options.soft_time_limit);
+        tokio::select! {
+            biased;
+            done = work => match done {
+                Ok(Ok(Ok(value))) => Verdict::Success(value),
+                Ok(Ok(Err(error))) => Verdict::of_error(error, policy, retries),
+                Ok(Err(error)) => Verdict::refused(ExceptionInfo::new(
+                    "builtins",
+                    "TypeError",
+                    with_causes(&error),
+                )),
+                Err(payload) => Verdict::failed(verdict::panic(&*payload), policy, retries),
+            },
+            limit = passed(soft) => Verdict::failed(
+                verdict::time_limit("SoftTimeLimitExceeded", limit), policy, retries),
+            limit = passed(hard) => Verdict::refused(
+                verdict::time_limit("TimeLimitExceeded", limit)),
+            () = guard.lost() => Verdict::Lost,
+        }
+    }
+
+    /// Stores and sends, at once, what follows from the verdict. `false` if the task is not ours any
+    /// more: nothing was stored or sent then.
+    async fn end(
+        &self,
+        delivery: &Delivery,
+        job: &Job<S>,
+        mut body: Body,
+        verdict: Verdict,
+    ) -> bool {
+        let hold = match verdict {
+            Verdict::Lost => Hold::Lost,
+            Verdict::Defer(eta) => {
+                let priority = job.envelope.priority();
+                let hold = self
+                    .insist(|| self.broker.defer(delivery, priority, eta))
+                    .await;
+                self.due_soon.notify_one();
+                hold
+            }
+            verdict => {
+                let is_dead = matches!(&verdict, Verdict::Failure { dead: Some(_), .. });
+                let finish = finish(self, delivery, &job.envelope, &mut body.2, verdict)
+                    .unwrap_or_else(|error| given_up(&job.envelope, &error));
+                let waits = finish.again.is_some();
+                let hold = self
+                    .insist(|| self.broker.finish(delivery, &job.id, finish.clone()))
+                    .await;
+                if hold == Hold::Kept && is_dead {
+                    self.metrics.dead_letters.inc();
+                }
+                if waits {
+                    self.due_soon.notify_one();
+                }
+                hold
+            }
+        };
+        if hold == Hold::Lost {
+            self.metrics.fenced.inc();
+            tracing::warn!("somebody else has this task now, our end of it does not count");
+        }
+        hold == Hold::Kept
+    }
+
+    /// Tries until the broker has answered: an end that is known here must not be lost. Stopping is
+    /// the caller's: it drops this future.
+    async fn insist<F, R>(&self, ask: F) -> Hold
+    where
+        F: Fn() -> R,
+        R: Future<Output = Result<Hold, QueueError>>,
+    {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match ask().await {
+                Ok(hold) => return hold,
+                Err(error) => error,
+            };
+            self.metrics.broker_errors.inc();
+            tracing::warn!(error = %error.with_causes(), "cannot end a task, trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One line in the log for each end, at the boundary that knows it.
+    fn report(&self, job: &Job<S>, verdict: &Verdict, span: &Span) {
+        let headers = &job.envelope.headers;
+        let (name, id) = (headers.task.as_str(), headers.id.as_str());
+        let retries = job.envelope.retries();
+        match verdict {
+            Verdict::Success(_) => {
+                tracing::info!(task.name = name, task.id = id, retries, "ran `{name}`");
+            }
+            Verdict::Retry(pause, exception) => {
+                let error = verdict::text(exception);
+                let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(
+                    task.name = name,
+                    task.id = id,
+                    retries,
+                    error,
+                    pause_ms,
+                    "`{name}` failed, trying again"
+                );
+            }
+            Verdict::Failure { exception, .. } => {
+                span.record("otel.status_code", "error");
+                let error = verdict::text(exception);
+                tracing::error!(
+                    task.name = name,
+                    task.id = id,
+                    retries,
+                    error,
+                    "`{name}` failed for good"
+                );
+            }
+            Verdict::Expired => {
+                tracing::warn!(
+                    task.name = name,
+                    task.id = id,
+                    "`{name}` expired in the queue"
+                );
+            }
+            Verdict::Defer(_) | Verdict::Lost => {}
+        }
+    }
+}
+
+/// Whether it may run now, and with what; else how it ends without.
+fn judge<S>(job: &Job<S>, now: Timestamp) -> Result<(Arc<Registered<S>>, Body), Verdict> {
+    let headers = &job.envelope.headers;
+    let time = |text: &Option<String>| text.as_deref().and_then(parse_iso);
+    if time(&headers.expires).is_some_and(|expires| expires <= now) {
+        return Err(Verdict::Expired);
+    }
+    if let Some(eta) = time(&headers.eta).filter(|eta| *eta > now) {
+        return Err(Verdict::Defer(eta));
+    }
+    let body = job.envelope.body().map_err(|error| {
+        let (module, name) = match error {
+            MessageError::ContentDisallowed(_) => ("kombu.exceptions", "ContentDisallowed"),
+            _ => ("kombu.exceptions", "DecodeError"),
+        };
+        Verdict::refused(ExceptionInfo::new(module, name, with_causes(&error)))
+    })?;
+    if let Some(problem) = unsupported(&body.2) {
+        return Err(Verdict::refused(ExceptionInfo::new(
+            "builtins",
+            "NotImplementedError",
+            problem,
+        )));
+    }
+    let Some(task) = job.task.clone() else {
+        return Err(Verdict::refused(ExceptionInfo::new(
+            "celery.exceptions",
+            "NotRegistered",
+            headers.task.as_str(),
+        )));
+    };
+    Ok((task, body))
+}
+
+/// Resolves with the limit when it has passed; never without one.
+async fn passed(limit: Option<Duration>) -> Duration {
+    match limit {
+        Some(limit) => {
+            tokio::time::sleep(limit).await;
+            limit
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn consumer_span(envelope: &Envelope, queue: &str) -> Span {
+    let headers = &envelope.headers;
+    let span = tracing::info_span!(
+        "run",
+        otel.name = %format_args!("run {}", headers.task),
+        otel.kind = "consumer",
+        otel.status_code = field::Empty,
+        messaging.system = "redis",
+        messaging.operation.name = "process",
+        messaging.destination.name = %queue,
+        task.name = %headers.task,
+        task.id = %headers.id,
+        task.retries = envelope.retries(),
+        task.outcome = field::Empty,
+    );
+    let parent = headers.traceparent.as_deref();
+    let state = headers.tracestate.as_deref();
+    if let Some(parent) = parent.and_then(|parent| TraceContext::parse(parent, state)) {
+        parent.adopt(&span);
+    }
+    span
+}
