@@ -9,7 +9,7 @@
     reason = "test support: a failure here is the test's failure"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -118,15 +118,21 @@ impl Drop for TestDatabase {
 fn with_database(server: &str, name: &str) -> String {
     // `postgres:///?host=/dir&user=u` becomes `postgres:///name?host=/dir&user=u`.
     match server.split_once('?') {
-        Some((head, query)) => format!("{}/{name}?{query}", head.trim_end_matches('/')),
-        None => format!("{}/{name}", server.trim_end_matches('/')),
+        Some((head, query)) => format!("{}/{name}?{query}", without_slash(head)),
+        None => format!("{}/{name}", without_slash(server)),
     }
+}
+
+/// The two slashes after the scheme stay: `postgres:///` has no host and still needs them.
+fn without_slash(head: &str) -> &str {
+    head.strip_suffix('/').unwrap_or(head)
 }
 
 /// A Redis server that goes when this does. It listens on a Unix socket alone.
 #[derive(Debug)]
 pub struct TestRedis {
     server: Child,
+    arguments: Vec<String>,
     directory: tempfile::TempDir,
 }
 
@@ -147,28 +153,40 @@ impl TestRedis {
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
-        let log = std::fs::File::create(directory.path().join("redis.log")).expect("log file");
-        let server = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--unixsocket"])
-            .arg(directory.path().join("redis.sock"))
-            .arg("--dir")
-            .arg(directory.path())
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .spawn()
-            .expect("redis-server: run the tests with `cargo xtask test`, which installs it");
-        let this = Self { server, directory };
+        let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
+        let mut this = Self {
+            server: spawn_redis(directory.path(), &arguments),
+            arguments,
+            directory,
+        };
+        this.wait();
+        this
+    }
+
+    /// Ends the server in order, as an operator does; what it persists stays for
+    /// [`TestRedis::start_again`].
+    pub fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("SIGTERM");
+        self.server.wait().expect("the end of redis-server");
+    }
+
+    /// Starts the server that [`TestRedis::stop`] ended: same socket, same directory.
+    pub fn start_again(&mut self) {
+        self.server = spawn_redis(self.directory.path(), &self.arguments);
+        self.wait();
+    }
+
+    fn wait(&mut self) {
         let begin = Instant::now();
-        while std::os::unix::net::UnixStream::connect(this.socket()).is_err() {
+        while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
             assert!(
                 begin.elapsed() < PATIENCE,
                 "redis-server did not start: {}",
-                this.log()
+                self.log()
             );
             std::thread::sleep(Duration::from_millis(5));
         }
-        this
     }
 
     /// Path of its socket.
@@ -203,6 +221,24 @@ impl TestRedis {
     fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("redis.log")).unwrap_or_default()
     }
+}
+
+fn spawn_redis(directory: &Path, arguments: &[String]) -> Child {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("redis.log"))
+        .expect("log file");
+    Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--unixsocket"])
+        .arg(directory.join("redis.sock"))
+        .arg("--dir")
+        .arg(directory)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .spawn()
+        .expect("redis-server: run the tests with `cargo xtask test`, which installs it")
 }
 
 impl Drop for TestRedis {
