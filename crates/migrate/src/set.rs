@@ -1,0 +1,165 @@
+//! A set of migration files that share one history.
+
+use std::path::Path;
+
+use refinery_core::{Migration, Runner};
+
+use crate::error::MigrateError;
+
+/// The stack's own files, in the order of their versions.
+const STACK: &[(&str, &str)] = &[("V1__stack.sql", include_str!("../migrations/V1__stack.sql"))];
+
+/// Migration files that share one history table. Files are named `V<number>__<name>.sql`.
+#[derive(Debug, Clone)]
+pub struct MigrationSet {
+    name: String,
+    history: String,
+    migrations: Vec<Migration>,
+}
+
+impl MigrationSet {
+    /// The files that `refinery::embed_migrations!` put into the binary, with their history in
+    /// `public.refinery_schema_history`. `name` is what messages call the set: the application's name.
+    #[must_use]
+    pub fn embedded(name: &str, runner: &Runner) -> Self {
+        Self::sorted(name, runner.get_migrations().clone())
+    }
+
+    /// Files given by name and text.
+    ///
+    /// # Errors
+    /// A name is not `V<number>__<name>.sql`, or a version occurs twice.
+    pub fn from_files(name: &str, files: &[(&str, &str)]) -> Result<Self, MigrateError> {
+        let mut migrations = Vec::with_capacity(files.len());
+        for (file, sql) in files {
+            let stem = file.strip_suffix(".sql").unwrap_or(file);
+            let migration = Migration::unapplied(stem, sql).map_err(|_| MigrateError::Name {
+                set: name.to_owned(),
+                file: (*file).to_owned(),
+            })?;
+            migrations.push(migration);
+        }
+        Ok(Self::sorted(name, migrations))
+    }
+
+    /// A set without files, for an application that has no tables.
+    #[must_use]
+    pub fn empty(name: &str) -> Self {
+        Self::sorted(name, Vec::new())
+    }
+
+    /// Keeps the history in `table`, written `schema.table`. Two sets on one database need two.
+    #[must_use]
+    pub fn with_history(mut self, table: &str) -> Self {
+        table.clone_into(&mut self.history);
+        self
+    }
+
+    /// Compares with a directory, for an application's tests: a file that is there and not in this set
+    /// is misnamed, or the binary was built before it was written.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or an SQL file in it is not in this set.
+    pub fn check_directory(&self, directory: &Path) -> Result<(), MigrateError> {
+        let failed = |source| MigrateError::Directory {
+            directory: directory.to_owned(),
+            source,
+        };
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            let file = entry.map_err(failed)?.file_name();
+            let file = file.to_string_lossy();
+            let known = || self.migrations.iter().any(|one| file_name(one) == *file);
+            if file.ends_with(".sql") && !known() {
+                return Err(MigrateError::Unlisted {
+                    set: self.name.clone(),
+                    file: file.into_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its history table, `schema.table`.
+    pub(crate) fn history(&self) -> &str {
+        &self.history
+    }
+
+    /// In the order of their versions.
+    pub(crate) fn migrations(&self) -> &[Migration] {
+        &self.migrations
+    }
+
+    fn sorted(name: &str, mut migrations: Vec<Migration>) -> Self {
+        migrations.sort();
+        Self {
+            name: name.to_owned(),
+            history: "public.refinery_schema_history".to_owned(),
+            migrations,
+        }
+    }
+
+    fn check(&self) -> Result<(), MigrateError> {
+        let (schema, table) = self.history.split_once('.').unwrap_or_default();
+        if !is_identifier(schema) || !is_identifier(table) {
+            return Err(MigrateError::HistoryName {
+                set: self.name.clone(),
+                table: self.history.clone(),
+            });
+        }
+        for pair in self.migrations.windows(2) {
+            if let [one, other] = pair
+                && one.version() == other.version()
+            {
+                return Err(MigrateError::Repeated {
+                    set: self.name.clone(),
+                    one: file_name(one),
+                    other: file_name(other),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The stack's own set, then `sets`, each of them checked.
+pub(crate) fn with_stack(sets: &[MigrationSet]) -> Result<Vec<MigrationSet>, MigrateError> {
+    let stack =
+        MigrationSet::from_files("kiuas", STACK)?.with_history("kiuas.refinery_schema_history");
+    let mut all = vec![stack];
+    for set in sets {
+        if let Some(other) = all.iter().find(|one| one.history == set.history) {
+            return Err(MigrateError::SharedHistory {
+                one: other.name.clone(),
+                other: set.name.clone(),
+                table: set.history.clone(),
+            });
+        }
+        all.push(set.clone());
+    }
+    all.iter().try_for_each(MigrationSet::check)?;
+    Ok(all)
+}
+
+/// `V2__polls.sql`.
+pub(crate) fn file_name(migration: &Migration) -> String {
+    format!("{migration}.sql")
+}
+
+/// Table names go into statements unquoted: nothing but lower-case identifiers may.
+fn is_identifier(text: &str) -> bool {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && text.len() <= 63
+}
+
+#[cfg(test)]
+mod tests;
