@@ -1,0 +1,19 @@
+//! Section `[app]`: the application's own settings.
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[app]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AppSettings {
+    /// Where visitors find the site, without a slash at the end: for links in mails.
+    pub(crate) base_url: String,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        Self {
+            base_url: "http://127.0.0.1:8080".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What Kiuas has to know of this application: everything it runs begins here.
+
+use actix_web::web::ServiceConfig;
+use kiuas::common::Period;
+use kiuas::queue::Registry;
+use kiuas::{Application, MigrationSet, Resources, Schedule};
+
+use crate::author::password::Passwords;
+use crate::demo;
+use crate::mail::Mailer;
+use crate::poll::tasks::{CloseDue, MailClosed};
+use crate::results::tasks::Tally;
+use crate::routes;
+use crate::state::State;
+
+mod files {
+    //! The files of `migrations/`, put into the binary.
+    refinery::embed_migrations!("../../migrations");
+}
+
+/// Polls.
+pub(crate) struct Site;
+
+impl Application for Site {
+    const NAME: &'static str = "site";
+    type State = State;
+
+    async fn state(resources: &Resources) -> anyhow::Result<State> {
+        Ok(State {
+            settings: resources.app()?,
+            postgres: resources.postgres.clone(),
+            queue: resources.queue.clone(),
+            cache: resources.cache.clone(),
+            live: resources.live.clone(),
+            passwords: Passwords::new().await?,
+            mailer: Mailer::new(&resources.section("mail")?)?,
+            server: resources.environment.is_server(),
+        })
+    }
+
+    fn routes(config: &mut ServiceConfig) {
+        routes::configure(config);
+    }
+
+    fn tasks(registry: &mut Registry<State>) {
+        registry.add::<CloseDue>();
+        registry.add::<MailClosed>();
+        registry.add::<Tally>();
+        registry.add::<demo::tasks::Add>();
+        registry.add::<demo::tasks::Fail>();
+        registry.add::<demo::tasks::Sleep>();
+    }
+
+    fn schedule(schedule: &mut Schedule) {
+        schedule.every("close due polls", Period::seconds(1), CloseDue {});
+    }
+
+    fn migrations() -> MigrationSet {
+        MigrationSet::embedded(Self::NAME, &files::migrations::runner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_migration_file_is_in_the_binary() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+        let complete = Site::migrations().check_directory(&directory);
+        assert!(complete.is_ok(), "{complete:?}");
+    }
+}
