@@ -7,7 +7,8 @@ use fantoccini::{Client, Locator};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use crate::harness::chromium::{Browser, Driver};
-use crate::harness::stack::{Options, Stack};
+use crate::harness::ground::Options;
+use crate::harness::stack::Stack;
 
 /// From the creation of the poll to its end: long enough for two slow browsers to vote in it.
 const OPEN_SECONDS: i64 = 30;

@@ -5,16 +5,17 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness::eventually::{PATIENCE, eventually};
+use crate::harness::ground::Options;
 use crate::harness::process::{Process, Start};
 use crate::harness::python;
-use crate::harness::stack::{Options, Stack};
+use crate::harness::stack::Stack;
 
 const PYTHON_SENDS: &str = "
 import sys
 from celery import Celery
 app = Celery(broker=sys.argv[1], backend=sys.argv[1])
 by_position = app.send_task('demo.add', args=[2, 3])
-by_name = app.send_task('demo.add', kwargs={'a': 20, 'b': 22})
+by_name = app.send_task('demo.add', kwargs={'x': 20, 'y': 22})
 print(by_position.get(timeout=60), by_name.get(timeout=60))
 missing = app.send_task('demo.add', args=['two', 3])
 try:
@@ -41,7 +42,7 @@ async fn python_sends_to_our_worker_and_reads_the_result() {
     let stack = Stack::start(Options::default()).await;
     let mut script = Start::new("script", python.join("python"))
         .args(["-c", PYTHON_SENDS, &broker(&stack)])
-        .spawn(stack.run());
+        .spawn(&stack.ground.run);
     let status = script.exit(PATIENCE * 2).await;
     assert!(status.success(), "{status}: {}", script.log());
     assert_eq!(script.output(), "5 42\nrefused: FAILURE\n");
@@ -57,10 +58,12 @@ async fn our_site_sends_to_a_python_worker_and_reads_the_result() {
     let mut worker = python_worker(&stack, &python).await;
     let send = ["tasks", "send", "python.multiply", "--queue", "python"];
     let output = stack
+        .ground
         .site(&[&send[..], &["--args", "[6, 7]"]].concat())
         .await;
     assert_eq!(result(&stack, output.trim()).await, Value::from(42));
     let output = stack
+        .ground
         .site(&[&send[..], &["--args", "[3]", "--kwargs", r#"{"b": 5}"#]].concat())
         .await;
     assert_eq!(result(&stack, output.trim()).await, Value::from(15));
@@ -69,7 +72,7 @@ async fn our_site_sends_to_a_python_worker_and_reads_the_result() {
 }
 
 async fn python_worker(stack: &Stack, python: &Path) -> Process {
-    let run = stack.run();
+    let run = &stack.ground.run;
     std::fs::write(run.join("foreign.py"), PYTHON_RUNS).expect("script");
     let mut start = Start::new("python", python.join("celery"))
         .args(["-A", "foreign", "worker", "-Q", "python", "--pool", "solo"])
@@ -86,7 +89,7 @@ async fn python_worker(stack: &Stack, python: &Path) -> Process {
 
 /// The result of a task, read where Celery's clients read it.
 async fn result(stack: &Stack, id: &str) -> Value {
-    let redis = stack.redis.queue();
+    let redis = stack.ground.redis.queue();
     let key = format!("celery-task-meta-{id}");
     let text = eventually(&format!("the result of `{id}`"), PATIENCE, async || {
         let mut connection = redis.get().await.expect("Redis");
@@ -104,6 +107,6 @@ async fn result(stack: &Stack, id: &str) -> Value {
 
 /// The test's Redis as Python writes it.
 fn broker(stack: &Stack) -> String {
-    let socket = stack.redis.socket();
+    let socket = stack.ground.redis.socket();
     format!("redis+socket://{}?virtual_host=15", socket.display())
 }

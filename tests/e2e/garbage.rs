@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::eventually::{PATIENCE, eventually};
-use crate::harness::stack::{Options, Stack};
+use crate::harness::ground::Options;
+use crate::harness::stack::Stack;
 use crate::harness::visitor::Visitor;
 
 /// A well-behaved visitor's answer may take this long while others misbehave.

@@ -4,6 +4,7 @@ pub(crate) mod chromium;
 pub(crate) mod collector;
 pub(crate) mod eventually;
 pub(crate) mod form;
+pub(crate) mod ground;
 pub(crate) mod live;
 pub(crate) mod message;
 pub(crate) mod polls;

@@ -1,9 +1,10 @@
 //! Live results reach every watcher, whichever process holds the connection.
 
 use crate::harness::eventually::PATIENCE;
+use crate::harness::ground::Options;
 use crate::harness::live::Live;
 use crate::harness::polls;
-use crate::harness::stack::{Options, Stack};
+use crate::harness::stack::Stack;
 
 /// Enough that both web children hold some of them.
 const WATCHERS: usize = 12;

@@ -11,9 +11,10 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::harness::eventually::{PATIENCE, eventually};
+use crate::harness::ground::Options;
 use crate::harness::polls::{self, Poll};
 use crate::harness::run::say;
-use crate::harness::stack::{Options, Stack};
+use crate::harness::stack::Stack;
 use crate::harness::tree::{self, Running};
 use crate::harness::visitor::Visitor;
 

@@ -14,5 +14,6 @@ mod harness;
 mod live;
 mod load;
 mod outage;
+mod refusal;
 mod trace;
 mod worker_kill;

@@ -9,9 +9,10 @@ use kiuas_common::postgres::Postgres;
 
 use crate::harness::eventually::{PATIENCE, eventually};
 use crate::harness::form;
+use crate::harness::ground::Options;
 use crate::harness::polls::{self, Poll};
 use crate::harness::run::say;
-use crate::harness::stack::{Options, Stack};
+use crate::harness::stack::Stack;
 use crate::harness::visitor::Visitor;
 
 /// Votes before the outage, and again after it.
@@ -27,9 +28,9 @@ async fn a_restart_of_redis_loses_no_vote() {
     let (voting, poll) = Voting::start(&stack).await;
     voting.counted(VOTES).await;
 
-    stack.redis.stop();
+    stack.ground.redis.stop();
     voting.attempted(ATTEMPTS).await;
-    stack.redis.start_again();
+    stack.ground.redis.start_again();
 
     voting.counted(VOTES).await;
     nothing_lost(&stack, &poll, voting.stop().await).await;
@@ -42,7 +43,7 @@ async fn an_outage_of_postgresql_loses_no_vote() {
     let (voting, poll) = Voting::start(&stack).await;
     voting.counted(VOTES).await;
 
-    let outage = Outage::begin(&stack.database.open()).await;
+    let outage = Outage::begin(&stack.ground.database.open()).await;
     voting.attempted(ATTEMPTS).await;
     outage.end().await;
 
@@ -53,7 +54,7 @@ async fn an_outage_of_postgresql_loses_no_vote() {
 
 /// Every acknowledged vote is stored, and page, tally and table agree in the end.
 async fn nothing_lost(stack: &Stack, poll: &Poll, acknowledged: u64) {
-    let database = stack.database.open();
+    let database = stack.ground.database.open();
     let stored = number(&database, "SELECT count(*) FROM vote").await;
     say(&format!(
         "{acknowledged} votes acknowledged, {stored} stored"
@@ -208,5 +209,8 @@ async fn vote(mut visitor: Visitor, poll: &Poll) -> bool {
     };
     let choice = [("choice", poll.choices[0].as_str())];
     let answer = visitor.post(&poll.vote(), &token, &choice).await;
-    answer.expect("an answer").status == StatusCode::SEE_OTHER
+    if answer.expect("an answer").status != StatusCode::SEE_OTHER {
+        return false;
+    }
+    polls::is_thanked(&visitor.get(&poll.path).await)
 }

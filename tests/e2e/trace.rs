@@ -4,8 +4,9 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use crate::harness::collector::{Collector, Span};
 use crate::harness::eventually::PATIENCE;
+use crate::harness::ground::Options;
 use crate::harness::polls;
-use crate::harness::stack::{Options, Stack};
+use crate::harness::stack::Stack;
 
 #[tokio::test]
 async fn one_vote_is_one_trace_from_the_proxy_to_the_workers_sql() {

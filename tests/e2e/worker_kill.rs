@@ -6,35 +6,36 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::eventually::{PATIENCE, eventually};
+use crate::harness::ground::Options;
 use crate::harness::message;
 use crate::harness::run::say;
-use crate::harness::stack::{Options, Stack};
+use crate::harness::stack::Stack;
 use crate::harness::tree;
 
 const TASKS: usize = 500;
 /// How long one task sleeps.
-const SLEEP_MS: u64 = 20;
+const SLEEP_SECONDS: f64 = 0.1;
 /// The promise: an interrupted task has begun again by then.
 const AGAIN: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_killed_workers_task_runs_again_within_15_seconds_and_none_is_lost() {
     let stack = Stack::start(Options::default()).await;
-    let database = stack.database.open();
-    let queue = stack.redis.queue();
+    let database = stack.ground.database.open();
+    let queue = stack.ground.redis.queue();
     // One task that is certainly in the middle when the worker dies, and many around it.
     let long = message::send_many(
         &queue,
         "demo.sleep",
         1,
-        |_| json!({"key": "long", "milliseconds": 4000}),
+        |_| json!({"key": "long", "seconds": 4.0}),
     )
     .await;
     let short = message::send_many(
         &queue,
         "demo.sleep",
         TASKS - 1,
-        |_| json!({"key": "short", "milliseconds": SLEEP_MS}),
+        |_| json!({"key": "short", "seconds": SLEEP_SECONDS}),
     )
     .await;
     eventually("the long task to begin", PATIENCE, async || {

@@ -4,7 +4,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::form;
-use super::visitor::Visitor;
+use super::visitor::{Answer, Visitor};
 
 /// A poll as its page shows it.
 #[derive(Debug, Clone)]
@@ -51,6 +51,13 @@ pub(crate) async fn vote(visitor: &mut Visitor, poll: &Poll) {
         .submit(&poll.path, &poll.vote(), &[("choice", &poll.choices[0])])
         .await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    let page = visitor.get(&poll.path).await;
+    assert!(is_thanked(&page), "{}", page.text());
+}
+
+/// True if the page says that the vote counts.
+pub(crate) fn is_thanked(page: &Answer) -> bool {
+    page.text().contains("Thank you for your vote")
 }
 
 impl Poll {

@@ -167,6 +167,13 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its log, which is then emptied for the next process of the same name.
+    pub(crate) fn take_log(&self) -> String {
+        let log = self.log();
+        drop(fs::remove_file(&self.log));
+        log
+    }
+
     /// Its standard output so far.
     pub(crate) fn output(&self) -> String {
         fs::read_to_string(&self.output).unwrap_or_default()

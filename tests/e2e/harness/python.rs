@@ -6,8 +6,8 @@ use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::ground::workspace;
 use super::run::{say, skip};
-use super::stack::workspace;
 
 const REQUIREMENT: &str = "celery[redis]==5.*";
 

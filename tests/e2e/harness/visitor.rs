@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -113,7 +113,9 @@ impl Visitor {
             request = request.header(COOKIE, self.cookie());
         }
         if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            request = request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(ORIGIN, format!("http://{}", self.authority));
         }
         let request = request
             .body(Full::new(Bytes::from(body)))
