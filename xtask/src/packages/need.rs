@@ -1,0 +1,84 @@
+//! The things that can be missing, how each is recognised, and where Debian has it.
+
+use crate::process::find;
+use crate::services::Binaries;
+
+/// Something that Debian can provide.
+#[derive(Debug)]
+pub(crate) struct Need {
+    /// What a person calls it.
+    pub(crate) name: &'static str,
+    /// Debian's packages.
+    pub(crate) packages: &'static [&'static str],
+    /// Units that these packages enable, which a development machine did not ask for.
+    pub(crate) units: &'static [&'static str],
+    met: fn() -> bool,
+}
+
+impl Need {
+    /// True when it is there already.
+    pub(crate) fn is_met(&self) -> bool {
+        (self.met)()
+    }
+}
+
+/// The database.
+pub(crate) const POSTGRES: Need = Need {
+    name: "PostgreSQL",
+    packages: &["postgresql"],
+    units: &["postgresql.service"],
+    met: || Binaries::newest().is_ok(),
+};
+
+/// Sessions, cache and the task queue.
+pub(crate) const REDIS: Need = Need {
+    name: "Redis",
+    packages: &["redis-server"],
+    units: &["redis-server.service"],
+    met: || find("redis-server").is_some(),
+};
+
+/// What drives the site in the end-to-end tests.
+pub(crate) const BROWSER: Need = Need {
+    name: "Chromium",
+    packages: &["chromium", "chromium-driver"],
+    units: &[],
+    met: || find("chromium").is_some() && find("chromedriver").is_some(),
+};
+
+/// What the test of the development containers needs.
+pub(crate) const COMPOSE: Need = Need {
+    name: "Docker",
+    packages: &["docker.io", "docker-compose"],
+    units: &["docker.service", "docker.socket", "containerd.service"],
+    met: || find("dockerd").is_some() && find("docker-compose").is_some(),
+};
+
+/// What the test against a real Celery makes its virtual environment with.
+pub(crate) const CELERY: Need = Need {
+    name: "Python",
+    packages: &["python3", "python3-venv"],
+    units: &[],
+    met: || {
+        std::process::Command::new("python3")
+            .args(["-c", "import venv, ensurepip"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+    },
+};
+
+/// The visitor of the smoke test, who checks certificates and speaks HTTP/2.
+pub(crate) const CURL: Need = Need {
+    name: "curl",
+    packages: &["curl"],
+    units: &[],
+    met: || find("curl").is_some(),
+};
+
+/// What makes the base of the stand-in images.
+pub(crate) const MMDEBSTRAP: Need = Need {
+    name: "mmdebstrap",
+    packages: &["mmdebstrap"],
+    units: &[],
+    met: || find("mmdebstrap").is_some(),
+};
