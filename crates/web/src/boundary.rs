@@ -1,10 +1,298 @@
 //! What every request passes on its way in and every answer on its way out.
+//!
+//! In order: who asks (visitor, request id) → span and measures → body limit → the application, with a
+//! soft time limit and panics caught → error page → headers. The outermost middleware of every
+//! application; nothing answers without it.
+//!
+//! A request is never cloned here before routing: actix-web would panic on it. So an answer in the
+//! application's stead travels as an error that carries its response.
 
+mod answer;
+mod body;
+mod headers;
+mod measure;
 mod visitor;
 
+use std::future::{Future, Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use futures_util::FutureExt;
+use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
+use kiuas_common::{Environment, Shutdown};
+use tracing::{Instrument, Span, field};
+
+use crate::error::{Form, WebError};
+use crate::load::{Load, Pulse, Slot};
+use crate::settings::WebSettings;
+
+use answer::{Finish, Look, record};
+pub use body::Counted;
+pub use headers::SecurityHeaders;
+use measure::InFlight;
+pub(crate) use measure::Measures;
+pub(crate) use visitor::Peer;
 pub use visitor::Visitor;
 
 /// Put into the extensions of a response whose body has no end (WebSocket, event stream): it does not
-/// hold up a drain. The handler must watch [`kiuas_common::Shutdown`] and end the body.
+/// hold up a drain. The handler must watch [`Shutdown`] and end the body.
 #[derive(Debug, Clone, Copy)]
 pub struct Endless;
+
+/// Stands for the route of a request that fits none.
+const UNMATCHED: &str = "unmatched";
+
+/// The middleware.
+#[derive(Clone)]
+pub(crate) struct Boundary {
+    finish: Finish,
+    headers: Rc<SecurityHeaders>,
+    load: Rc<Load>,
+    measures: Measures,
+    request_timeout: Duration,
+    body_limit: usize,
+}
+
+impl Boundary {
+    pub(crate) fn new(
+        settings: &WebSettings,
+        environment: Environment,
+        measures: Measures,
+        load: Rc<Load>,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            finish: Finish {
+                environment,
+                shutdown,
+                secure_cookies: settings.secure_cookies,
+            },
+            headers: Rc::default(),
+            load,
+            measures,
+            request_timeout: settings.request_timeout.duration(),
+            body_limit: settings.body_limit.length(),
+        }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Boundary
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<Counted>;
+    type Error = Error;
+    type Transform = BoundaryService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(BoundaryService {
+            service: Rc::new(service),
+            boundary: self.clone(),
+        }))
+    }
+}
+
+pub(crate) struct BoundaryService<S> {
+    service: Rc<S>,
+    boundary: Boundary,
+}
+
+/// What is known of a request before it is routed.
+pub(super) struct Arrival {
+    method: Method,
+    route: String,
+    visitor: Visitor,
+    form: Form,
+    at: Instant,
+}
+
+/// How the application's part went.
+enum Outcome<B> {
+    Answered(ServiceResponse<B>),
+    Refused(Error),
+    TimedOut,
+    Panicked,
+}
+
+impl<S, B> Service<ServiceRequest> for BoundaryService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<Counted>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(service);
+
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let boundary = self.boundary.clone();
+        let pulse = request.conn_data::<Rc<Pulse>>();
+        let held = (boundary.load.enter(pulse), boundary.measures.enter());
+        let arrival = Arrival::of(&request);
+        let look = Look {
+            headers: request
+                .app_data::<SecurityHeaders>()
+                .map_or_else(|| Rc::clone(&boundary.headers), |own| Rc::new(own.clone())),
+            page: request.app_data().cloned(),
+        };
+        let span = arrival.span(&request);
+        request.extensions_mut().insert(arrival.visitor.clone());
+        let too_large = boundary.limit_body(&mut request);
+        let service = Rc::clone(&self.service);
+        let inner = span.clone();
+        let future = async move {
+            let outcome = match too_large {
+                Some(error) => Outcome::Refused(error),
+                None => run(service, request, boundary.request_timeout).await,
+            };
+            boundary.answer(&arrival, &look, &inner, outcome, held)
+        };
+        Box::pin(future.instrument(span))
+    }
+}
+
+/// Runs the application's part; nothing that it does, short of blocking the thread, gets past this.
+async fn run<S, B>(service: Rc<S>, request: ServiceRequest, limit: Duration) -> Outcome<B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    // The call itself may panic too, so it happens inside the caught future.
+    let work = AssertUnwindSafe(async move { service.call(request).await }).catch_unwind();
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(Ok(response))) => Outcome::Answered(response),
+        Ok(Ok(Err(error))) => Outcome::Refused(error),
+        // What panicked was logged by the panic hook, inside this span.
+        Ok(Err(_)) => Outcome::Panicked,
+        Err(_) => Outcome::TimedOut,
+    }
+}
+
+impl Boundary {
+    /// An error if the body is announced as too large; a body of unknown length is cut when it is.
+    fn limit_body(&self, request: &mut ServiceRequest) -> Option<Error> {
+        let announced = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let limit = u64::try_from(self.body_limit).unwrap_or(u64::MAX);
+        if announced.is_some_and(|length| length > limit) {
+            return Some(WebError::status_only(StatusCode::PAYLOAD_TOO_LARGE).into());
+        }
+        if request.headers().contains_key(TRANSFER_ENCODING) {
+            let payload = request.take_payload();
+            request.set_payload(body::limited(payload, self.body_limit));
+        }
+        None
+    }
+
+    fn answer<B: MessageBody + 'static>(
+        &self,
+        arrival: &Arrival,
+        look: &Look,
+        span: &Span,
+        outcome: Outcome<B>,
+        (mut slot, in_flight): (Slot, InFlight),
+    ) -> Result<ServiceResponse<Counted>, Error> {
+        let error = match outcome {
+            Outcome::Answered(response) => {
+                let (request, response) = response.into_parts();
+                let response = response.map_into_boxed_body();
+                let response = self.finish.finish(arrival, look, response);
+                self.note(span, arrival, response.status(), response.error());
+                if is_endless(&response) {
+                    slot.mark_endless();
+                }
+                if !response.head().keep_alive() {
+                    slot.mark_last();
+                }
+                let response = response.map_body(|_, body| Counted::new(body, slot, in_flight));
+                return Ok(ServiceResponse::new(request, response));
+            }
+            Outcome::Refused(error) => error,
+            Outcome::TimedOut => {
+                self.measures.timed_out();
+                WebError::status_only(StatusCode::GATEWAY_TIMEOUT).into()
+            }
+            Outcome::Panicked => {
+                self.measures.panicked();
+                WebError::internal("the handler panicked").into()
+            }
+        };
+        let response = self.finish.refuse(arrival, look, &error);
+        self.note(span, arrival, response.status(), Some(&error));
+        if !response.head().keep_alive() {
+            slot.mark_last();
+        }
+        Err(InternalError::from_response(error, response).into())
+    }
+
+    fn note(&self, span: &Span, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
+        record(span, arrival, status, error);
+        self.measures.answered(
+            &arrival.method,
+            &arrival.route,
+            status,
+            arrival.at.elapsed(),
+        );
+    }
+}
+
+impl Arrival {
+    fn of(request: &ServiceRequest) -> Self {
+        Self {
+            method: request.method().clone(),
+            route: request
+                .match_pattern()
+                .unwrap_or_else(|| UNMATCHED.to_owned()),
+            visitor: Visitor::arriving(request),
+            form: Form::accepted(request.headers()),
+            at: Instant::now(),
+        }
+    }
+
+    fn span(&self, request: &ServiceRequest) -> Span {
+        let span = tracing::info_span!(
+            "request",
+            otel.name = %format_args!("{} {}", self.method, self.route),
+            otel.kind = "server",
+            otel.status_code = field::Empty,
+            http.request.method = %self.method,
+            http.route = %self.route,
+            http.response.status_code = field::Empty,
+            url.path = %request.path(),
+            request.id = %self.visitor.request_id,
+        );
+        if let Some(parent) = parent(request) {
+            parent.adopt(&span);
+        }
+        span
+    }
+}
+
+/// The span in the process that sent the request.
+fn parent(request: &ServiceRequest) -> Option<TraceContext> {
+    let text = |name: &str| request.headers().get(name)?.to_str().ok();
+    TraceContext::parse(text(TRACEPARENT)?, text(TRACESTATE))
+}
+
+fn is_endless<B>(response: &HttpResponse<B>) -> bool {
+    let is_event_stream = || {
+        let media_type = response.headers().get(CONTENT_TYPE);
+        media_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+    };
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        || response.extensions().contains::<Endless>()
+        || is_event_stream()
+}

@@ -5,12 +5,16 @@
 //! `csrf_token` of a form or in the header `X-CSRF-Token`. The token is an HMAC over a nonce and a seed
 //! in the session; a fresh nonce in each page keeps compression from leaking it.
 
+mod protect;
+
 use actix_session::{Session, SessionGetError, SessionInsertError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+
+pub(crate) use protect::protect;
 
 use crate::session::derive;
 use crate::settings::SecretKey;
@@ -27,7 +31,7 @@ const SIGNATURE: usize = 32;
 /// Base64 of nonce and signature.
 const TOKEN: usize = (NONCE + SIGNATURE) * 4 / 3;
 
-/// Makes and checks tokens. In every application's `app_data`.
+/// Makes and checks tokens. Handlers take it as `web::Data<Csrf>`.
 #[derive(Clone)]
 pub struct Csrf {
     key: [u8; 32],
@@ -80,10 +84,14 @@ impl Csrf {
                 seed
             }
         };
+        Ok(self.make(&seed))
+    }
+
+    fn make(&self, seed: &str) -> String {
         let mut token = rand::random::<[u8; NONCE]>().to_vec();
-        let signature = self.sign(&token, &seed);
+        let signature = self.sign(&token, seed);
         token.extend_from_slice(&signature);
-        Ok(URL_SAFE_NO_PAD.encode(token))
+        URL_SAFE_NO_PAD.encode(token)
     }
 
     /// True if `token` was made for this session.
@@ -109,3 +117,6 @@ impl Csrf {
         mac.finalize().into_bytes().into()
     }
 }
+
+#[cfg(test)]
+mod tests;

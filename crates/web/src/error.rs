@@ -10,7 +10,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError};
 
 pub use page::ErrorPage;
 pub(crate) use page::{Form, render};
@@ -96,6 +96,12 @@ impl WebError {
         self.status
     }
 
+    /// The sentence for the visitor.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// What went wrong underneath; logged, never shown to visitors of a server.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
@@ -131,20 +137,14 @@ impl fmt::Debug for WebError {
     }
 }
 
-/// What [`WebError::error_response`] leaves for the boundary to say in the visitor's form.
-pub(crate) struct Detail(pub(crate) String);
-
 impl ResponseError for WebError {
     fn status_code(&self) -> StatusCode {
         self.status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::new(self.status);
-        if let Some(detail) = &self.detail {
-            response.extensions_mut().insert(Detail(detail.clone()));
-        }
-        response
+        // The boundary fills it in: it knows the visitor's form and the request id.
+        HttpResponse::new(self.status)
     }
 }
 

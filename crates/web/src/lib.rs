@@ -13,6 +13,8 @@ pub mod csrf;
 pub mod error;
 pub mod flash;
 pub mod live;
+mod load;
+pub mod routes;
 pub mod server;
 pub mod session;
 pub mod settings;

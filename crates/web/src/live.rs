@@ -106,11 +106,12 @@ impl Live {
         self.hub.subscribe(channel)
     }
 
-    /// Receives from Redis until the process is told to stop; reconnects with back-off.
+    /// Receives from Redis until the drain begins, when all sockets are closed anyway; reconnects with
+    /// back-off.
     pub async fn run(self, shutdown: Shutdown) {
         tokio::select! {
             () = self.hub.receive(&self.redis) => {}
-            () = shutdown.cutting() => {}
+            () = shutdown.draining() => {}
         }
     }
 }

@@ -1,17 +1,38 @@
 //! The server child: accepts in the thread that serves, and drains without losing a request.
+//!
+//! Every thread has its own event loop, its own instance of the application and its own handle on each
+//! listening socket, so a stuck handler takes no connection that another thread could serve.
+//!
+//! Drain: accepting stops → every answer says `Connection: close` → a thread leaves when nothing is
+//! open, or nothing is in flight and idle connections had `web.idle_grace`, or at `web.drain_timeout`.
+//! WebSockets and event streams are told to end and are not waited for.
 
+mod accept;
+mod connection;
+mod drain;
+mod probe;
+mod service;
+mod thread;
+
+use std::io;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
+use futures_util::future::join_all;
 use kiuas_common::admin::Health;
-use kiuas_common::listener::Listener;
+use kiuas_common::listener::{self, Listener, ListenerError};
 use kiuas_common::metrics::Metrics;
 use kiuas_common::redis::Redis;
 use kiuas_common::shutdown::DrainOutcome;
-use kiuas_common::{Environment, Shutdown};
+use kiuas_common::{Address, Environment, Shutdown, notify};
+use tokio::sync::oneshot;
 
+use crate::boundary::Measures;
 use crate::live::Live;
 use crate::settings::WebSettings;
+
+use drain::Left;
+use thread::Plan;
 
 /// Adds an application's routes and data; runs once in every thread.
 pub type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -19,7 +40,26 @@ pub type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 /// What can go wrong with the server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ServerError {}
+pub enum ServerError {
+    /// A listening socket could not be opened or taken over.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    /// A thread could not be started.
+    #[error("cannot start a serving thread")]
+    Thread(#[source] io::Error),
+    /// The application could not be built; actix-web has logged why.
+    #[error("cannot build the application")]
+    Application,
+    /// The application did not answer the probe as it should.
+    #[error("the application is not ready: the answer to its first request was `{answer}`")]
+    Probe {
+        /// The status line, or what came instead.
+        answer: String,
+    },
+    /// A thread ended by a panic outside every handler.
+    #[error("a serving thread ended by itself")]
+    Died,
+}
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -34,26 +74,175 @@ pub struct Server {
     pub live: Live,
     /// Registry of the metrics.
     pub metrics: Metrics,
-    /// Set to ready when every thread has answered its probe.
+    /// Set to ready when every thread has answered its probe, and back when the drain begins.
     pub health: Health,
     /// The application's routes and data.
     pub configure: Configure,
 }
 
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The sockets to serve on: those that the parent process handed over, else `web.listen`.
+///
+/// # Errors
+/// A socket cannot be taken over or opened.
+pub fn sockets(settings: &WebSettings) -> Result<Sockets, ListenerError> {
+    let inherited: Vec<Listener> = listener::inherited()?
+        .into_iter()
+        .map(|inherited| inherited.listener)
+        .collect();
+    if inherited.is_empty() {
+        return Sockets::bind(&settings.listen);
+    }
+    Ok(Sockets {
+        listeners: inherited,
+        remove: None,
+    })
+}
+
+/// Listening sockets, and the file to remove when they close.
+#[derive(Debug)]
+pub struct Sockets {
+    listeners: Vec<Listener>,
+    remove: Option<std::path::PathBuf>,
+}
+
+impl Sockets {
+    /// Opens a socket of our own.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind(address: &Address) -> Result<Self, ListenerError> {
+        Ok(Self {
+            listeners: vec![Listener::bind(address)?],
+            remove: match address {
+                Address::Unix(path) => Some(path.clone()),
+                Address::Tcp(_) => None,
+            },
+        })
+    }
+
+    /// Sockets that somebody else keeps open too.
+    #[must_use]
+    pub fn shared(listeners: Vec<Listener>) -> Self {
+        Self {
+            listeners,
+            remove: None,
+        }
+    }
+
+    /// Where they listen.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Address> {
+        self.listeners
+            .iter()
+            .filter_map(|listener| listener.local_address().ok())
+            .collect()
+    }
+
+    fn try_clone(&self) -> io::Result<Vec<Listener>> {
+        self.listeners.iter().map(Listener::try_clone).collect()
+    }
+
+    /// Closes our handles. The file goes first: who cannot connect can try elsewhere, who is reset in
+    /// the queue cannot know.
+    fn close(self) {
+        if let Some(path) = &self.remove
+            && let Err(error) = std::fs::remove_file(path)
+        {
+            tracing::debug!(%error, path = %path.display(), "cannot remove the socket's file");
+        }
+    }
+}
+
 impl Server {
-    /// Serves on `listeners` until `shutdown` begins, then drains. `ready` is called when every thread
-    /// has answered a probe request.
+    /// Serves on `sockets` until `shutdown` begins, then drains. `ready` is called when every thread
+    /// has answered a probe request and accepts.
     ///
     /// # Errors
     /// A thread could not be started, the application could not be built, or a probe failed.
     pub async fn run(
         self,
-        listeners: Vec<Listener>,
+        sockets: Sockets,
         shutdown: Shutdown,
         ready: impl FnOnce(),
     ) -> Result<DrainOutcome, ServerError> {
-        drop(listeners);
+        let measures = Measures::register(&self.metrics);
+        let mut started = Vec::new();
+        let mut ended = Vec::new();
+        for number in 0..self.settings.threads.max(1) {
+            let (ready, is_ready) = oneshot::channel();
+            let plan = Plan {
+                server: self.clone(),
+                measures: measures.clone(),
+                listeners: sockets.try_clone().map_err(ServerError::Thread)?,
+                shutdown: shutdown.clone(),
+                ready,
+            };
+            started.push(is_ready);
+            ended.push(spawn(number, plan)?);
+        }
+        let outcome = self.supervise(sockets, &shutdown, started, ready).await;
+        // Whatever went wrong, the threads end with the drain.
+        shutdown.begin();
+        let left = join_all(ended).await;
+        outcome?;
+        let left = left
+            .into_iter()
+            .map(|left| left.unwrap_or(Err(ServerError::Died)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(summary(&left))
+    }
+
+    async fn supervise(
+        &self,
+        sockets: Sockets,
+        shutdown: &Shutdown,
+        started: Vec<oneshot::Receiver<Result<(), ServerError>>>,
+        ready: impl FnOnce(),
+    ) -> Result<(), ServerError> {
+        for is_ready in join_all(started).await {
+            is_ready.unwrap_or(Err(ServerError::Died))?;
+        }
+        self.health.set_ready(true);
         ready();
-        Ok(shutdown.drain(self.settings.drain_timeout.duration()).await)
+        shutdown.draining().await;
+        self.health.set_ready(false);
+        notify::stopping();
+        sockets.close();
+        Ok(())
+    }
+}
+
+fn spawn(
+    number: usize,
+    plan: Plan,
+) -> Result<oneshot::Receiver<Result<Left, ServerError>>, ServerError> {
+    let (ended, has_ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("web-{number}"))
+        .spawn(move || drop(ended.send(plan.run())))
+        .map_err(ServerError::Thread)?;
+    Ok(has_ended)
+}
+
+fn summary(left: &[Left]) -> DrainOutcome {
+    let remaining = left
+        .iter()
+        .map(|left| match left {
+            Left::Cut(requests) => *requests,
+            Left::Empty | Left::Idle => 0,
+        })
+        .sum();
+    if left.iter().any(|left| matches!(left, Left::Cut(_))) {
+        DrainOutcome::Cut { remaining }
+    } else {
+        DrainOutcome::Complete
     }
 }

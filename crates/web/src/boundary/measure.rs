@@ -1,0 +1,147 @@
+//! Metrics of requests.
+
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use kiuas_common::metrics::Metrics;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+const SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Routed {
+    // A pattern from the application's source, never a path from outside.
+    route: String,
+}
+
+/// Counters of a process; every thread has a clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Measures {
+    requests: Family<Answered, Counter>,
+    durations: Family<Routed, Histogram, fn() -> Histogram>,
+    in_flight: Gauge<i64, AtomicI64>,
+    connections: Gauge<i64, AtomicI64>,
+    panics: Counter,
+    timeouts: Counter,
+}
+
+impl Measures {
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        let durations: Family<Routed, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(SECONDS));
+        Self {
+            requests: metrics.register(
+                "web_requests",
+                "Answered requests by method and class of status",
+                Family::default(),
+            ),
+            durations: metrics.register(
+                "web_request_duration_seconds",
+                "Time from the head of a request to the head of its answer, by route",
+                durations,
+            ),
+            in_flight: metrics.register(
+                "web_requests_in_flight",
+                "Requests whose answer is not complete",
+                Gauge::default(),
+            ),
+            connections: metrics.register("web_connections", "Open connections", Gauge::default()),
+            panics: metrics.register("web_panics", "Handlers that panicked", Counter::default()),
+            timeouts: metrics.register(
+                "web_timeouts",
+                "Handlers dropped at `web.request_timeout`",
+                Counter::default(),
+            ),
+        }
+    }
+
+    pub(crate) fn enter(&self) -> InFlight {
+        InFlight::new(&self.in_flight)
+    }
+
+    pub(crate) fn connect(&self) -> InFlight {
+        InFlight::new(&self.connections)
+    }
+
+    pub(super) fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    pub(super) fn timed_out(&self) {
+        self.timeouts.inc();
+    }
+
+    pub(super) fn answered(
+        &self,
+        method: &Method,
+        route: &str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        self.requests
+            .get_or_create(&Answered {
+                method: known(method),
+                status: class(status),
+            })
+            .inc();
+        self.durations
+            .get_or_create(&Routed {
+                route: route.to_owned(),
+            })
+            .observe(took.as_secs_f64());
+    }
+}
+
+/// Raises a gauge until it is dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(Gauge<i64, AtomicI64>);
+
+impl InFlight {
+    fn new(gauge: &Gauge<i64, AtomicI64>) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Strangers may invent methods; labels may not grow with them.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}

@@ -1,0 +1,145 @@
+//! One serving thread: an event loop, the application built for it, and its accept loops.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_service::Service;
+use kiuas_common::Shutdown;
+use kiuas_common::listener::{Listener, Stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::{LocalSet, spawn_local};
+use tokio_util::sync::CancellationToken;
+
+use super::accept::{Take, accept};
+use super::connection::Connection;
+use super::drain::{Left, leave};
+use super::probe::probe;
+use super::service::{FLUSH, Parts, service};
+use super::{Server, ServerError};
+use crate::boundary::Measures;
+use crate::load::Load;
+
+/// Everything a thread needs, made outside.
+pub(super) struct Plan {
+    pub(super) server: Server,
+    pub(super) measures: Measures,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) shutdown: Shutdown,
+    /// Told when the thread has answered its probe, or why it cannot.
+    pub(super) ready: oneshot::Sender<Result<(), ServerError>>,
+}
+
+impl Plan {
+    /// Runs the thread to its end.
+    pub(super) fn run(self) -> Result<Left, ServerError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(ServerError::Thread)?;
+        let local = LocalSet::new();
+        let left = local.block_on(&runtime, self.serve());
+        // Connections that are still open end here; blocking work is not waited for.
+        drop(local);
+        runtime.shutdown_background();
+        left
+    }
+
+    async fn serve(self) -> Result<Left, ServerError> {
+        let Self {
+            server,
+            measures,
+            listeners,
+            shutdown,
+            ready,
+        } = self;
+        let load = Load::new();
+        let finish = CancellationToken::new();
+        let parts = Parts {
+            server: server.clone(),
+            measures,
+            load: Rc::clone(&load),
+            shutdown: shutdown.clone(),
+            finish: finish.clone(),
+        };
+        let take = match start(parts).await {
+            Ok(take) => take,
+            Err(error) => {
+                drop(ready.send(Err(error)));
+                return Ok(Left::Empty);
+            }
+        };
+        let places = Arc::new(Semaphore::new(server.settings.connections));
+        let mut loops = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            let listener = listener.into_tokio().map_err(ServerError::Thread)?;
+            loops.push(spawn_local(accept(
+                listener,
+                Arc::clone(&places),
+                Rc::clone(&take),
+                shutdown.clone(),
+            )));
+        }
+        drop(ready.send(Ok(())));
+        for ended in loops {
+            if let Err(error) = ended.await {
+                tracing::error!(%error, "an accept loop ended by itself");
+            }
+        }
+        // Reached only when the drain has begun: accept loops end with nothing else.
+        let left = leave(
+            &load,
+            server.settings.idle_grace.duration(),
+            server.settings.drain_timeout.duration(),
+            &shutdown,
+        )
+        .await;
+        finish.cancel();
+        flush(&load).await;
+        Ok(left)
+    }
+}
+
+/// Waits, not long, until the connections that were told to close have done so.
+async fn flush(load: &Load) {
+    let closed = async {
+        while load.connections() > 0 {
+            load.changed().await;
+        }
+    };
+    if tokio::time::timeout(FLUSH, closed).await.is_err() {
+        tracing::debug!(
+            connections = load.connections(),
+            "connections are cut at the end"
+        );
+    }
+}
+
+/// Builds the application, asks it once, and returns what takes connections.
+async fn start(parts: Parts) -> Result<Rc<Take>, ServerError> {
+    let limit = parts.server.settings.head_timeout.duration();
+    let (load, measures) = (Rc::clone(&parts.load), parts.measures.clone());
+    let service = Rc::new(service(parts).await?);
+    let serve = move |stream: Stream| {
+        let service = Rc::clone(&service);
+        let open = (load.connect(), measures.connect());
+        let peer = match &stream {
+            Stream::Tcp(stream) => stream.peer_addr().ok(),
+            Stream::Unix(_) => None,
+        };
+        let connection = Connection::new(stream, limit);
+        async move {
+            if let Err(error) = service.call((connection, peer)).await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(open);
+        }
+    };
+    probe(|stream| drop(spawn_local(serve(stream)))).await?;
+    Ok(Rc::new(move |stream, place: OwnedSemaphorePermit| {
+        let connection = serve(stream);
+        spawn_local(async move {
+            connection.await;
+            drop(place);
+        });
+    }))
+}
