@@ -4,6 +4,7 @@
 
 mod author;
 mod demo;
+mod files;
 mod form;
 mod mail;
 mod poll;

@@ -6,6 +6,7 @@ use askama::Template;
 use kiuas::web::error::{ErrorPage, Problem};
 
 use crate::author::handlers as author;
+use crate::files;
 use crate::mail::catcher::handlers as mail;
 use crate::poll::handlers as poll;
 use crate::poll::handlers::author as own;
@@ -38,6 +39,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .route("/{id}/vote", post().to(vote::cast))
                 .route("/{id}/live", get().to(results::watch)),
         )
+        .route("/static/{name}", get().to(files::file))
         .route("/mail", get().to(mail::list))
         .route("/mail/{id}", get().to(mail::show));
 }

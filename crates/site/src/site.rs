@@ -13,7 +13,7 @@ use crate::results::tasks::Tally;
 use crate::routes;
 use crate::state::State;
 
-mod files {
+mod embedded {
     //! The files of `migrations/`, put into the binary.
     refinery::embed_migrations!("../../migrations");
 }
@@ -56,7 +56,7 @@ impl Application for Site {
     }
 
     fn migrations() -> MigrationSet {
-        MigrationSet::embedded(Self::NAME, &files::migrations::runner())
+        MigrationSet::embedded(Self::NAME, &embedded::migrations::runner())
     }
 }
 

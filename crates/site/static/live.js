@@ -13,6 +13,7 @@
   const LONGEST_PAUSE = 15000;
   let pause = FIRST_PAUSE;
   let finished = false;
+  let shown = 0;
 
   function showClosed() {
     finished = true;
@@ -23,6 +24,9 @@
   }
 
   function show(news) {
+    // A message that was under way while the page took a fresh snapshot is older than what it shows.
+    if (news.total < shown) return;
+    shown = news.total;
     for (const item of list.querySelectorAll("[data-choice]")) {
       const count = news.counts[item.dataset.choice] ?? 0;
       const number = item.querySelector(".count");

@@ -122,6 +122,9 @@ impl PollForm {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: &str = "2026-11-23T15:00:00Z";
@@ -180,5 +183,23 @@ mod tests {
         assert!(read("Q", "a\nb", "2026-11-23T15:00:01").is_ok());
         assert_eq!(wrong("Q", "a\nb", "2026-11-23T15:00:00"), ["closes_at"]);
         assert_eq!(wrong("Q", "a\nb", "2028-01-01T00:00:00"), ["closes_at"]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_fits_the_tables(
+            question in any::<String>(),
+            choices in vec(".{0,40}", 0..6),
+            closes_at in "[0-9T:-]{0,20}",
+        ) {
+            if let Ok(draft) = read(&question, &choices.join("\n"), &closes_at) {
+                prop_assert!((1..=300).contains(&draft.question.chars().count()));
+                prop_assert!((2..=20).contains(&draft.choices.len()));
+                for choice in &draft.choices {
+                    prop_assert!((1..=200).contains(&choice.chars().count()));
+                    prop_assert!(!choice.contains(char::is_control));
+                }
+            }
+        }
     }
 }
