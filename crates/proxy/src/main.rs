@@ -1,1 +1,130 @@
-fn main() {}
+//! `kiuas-proxy`: the command line of the front proxy.
+
+mod cli;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use clap::error::ErrorKind;
+use kiuas_common::Settings;
+use kiuas_common::notify;
+use kiuas_common::telemetry::{self, TelemetrySettings};
+use kiuas_proxy::Proxy;
+use kiuas_proxy::settings::{ProxySettings, effective};
+
+use cli::{Cli, Command, Common, Show};
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 64;
+
+/// What went wrong, and whose fault it is.
+enum Failure {
+    /// The operator's: settings or arguments.
+    Usage(anyhow::Error),
+    /// Anything else.
+    Runtime(anyhow::Error),
+}
+
+fn main() -> ExitCode {
+    kiuas_common::tls::install_provider();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let result = match cli.command {
+        Command::Serve(common) => serve(&common),
+        Command::Check(common) => check(&common),
+        Command::Config(show) => config(&show),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => complain(&error, WRONG_USAGE),
+        Err(Failure::Runtime(error)) => complain(&error, FAILED),
+    }
+}
+
+fn serve(common: &Common) -> Result<(), Failure> {
+    let (proxy, telemetry) = prepare(common).map_err(Failure::Usage)?;
+    let telemetry = telemetry::start(&telemetry, "kiuas-proxy")
+        .map_err(|error| Failure::Usage(error.into()))?;
+    notify::follow_parent()
+        .context("cannot follow the process that started the proxy")
+        .map_err(Failure::Runtime)?;
+    // One thread, the main one: it waits for signals and answers the admin listener.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .map_err(Failure::Runtime)?;
+    runtime
+        .block_on(proxy.run(telemetry.exports()))
+        .map_err(|error| Failure::Runtime(error.into()))
+}
+
+fn prepare(common: &Common) -> anyhow::Result<(Proxy, TelemetrySettings)> {
+    let settings = Settings::load(&common.sources()?)?;
+    let proxy = Proxy::new(settings.section("proxy")?)?;
+    Ok((proxy, settings.section("telemetry")?))
+}
+
+fn check(common: &Common) -> Result<(), Failure> {
+    let (proxy, _) = prepare(common).map_err(Failure::Usage)?;
+    proxy
+        .check_files()
+        .map_err(|error| Failure::Usage(error.into()))?;
+    print("The settings of the proxy can be used.\n")
+}
+
+fn config(show: &Show) -> Result<(), Failure> {
+    let load = || -> anyhow::Result<_> {
+        let settings = Settings::load(&show.common.sources()?)?;
+        let proxy: ProxySettings = settings.section("proxy")?;
+        Ok(effective(&proxy, settings.explain()))
+    };
+    let settings = load().map_err(Failure::Usage)?;
+    if show.json {
+        let text = serde_json::to_string_pretty(&settings)
+            .context("cannot print the settings")
+            .map_err(Failure::Runtime)?;
+        return print(&format!("{text}\n"));
+    }
+    let lines: Vec<String> = settings
+        .iter()
+        .map(|one| format!("{} = {}   ({})\n", one.key, one.value, one.source))
+        .collect();
+    print(&lines.concat())
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .context("cannot write to standard output")
+        .map_err(Failure::Runtime)
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    // A closed terminal is no reason for another error.
+    drop(error.print());
+    if asked {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(WRONG_USAGE)
+    }
+}
+
+fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("caused by: {cause}\n"));
+    }
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+    ExitCode::from(code)
+}

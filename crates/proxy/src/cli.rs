@@ -1,0 +1,86 @@
+//! The arguments of `kiuas-proxy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use kiuas_common::settings::{SettingsError, Sources};
+
+/// The front proxy: HTTPS, static files, and forwarding to applications.
+#[derive(Debug, Parser)]
+#[command(name = "kiuas-proxy", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until SIGTERM.
+    Serve(Common),
+    /// Check the settings without starting: exit status 0 if they can be used, else 64.
+    Check(Common),
+    /// Print the settings in force and where each comes from; secrets are not shown.
+    Config(Show),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Signals:
+  SIGTERM, SIGINT  finish what is under way and end; a second one cuts what is left
+
+Examples:
+  kiuas-proxy serve
+  kiuas-proxy serve --config /etc/kiuas --set proxy.http=0.0.0.0:80
+  KIUAS_ENV=production kiuas-proxy check")]
+pub(crate) struct Common {
+    /// Directory of the settings files; default: `KIUAS_CONFIG`, else `config`
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Override a setting; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kiuas-proxy config
+  kiuas-proxy config --json --set proxy.threads=2")]
+pub(crate) struct Show {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Common {
+    /// Where the settings come from.
+    pub(crate) fn sources(&self) -> Result<Sources, SettingsError> {
+        let mut sources = Sources::from_process()?;
+        if let Some(directory) = &self.config {
+            sources.directory.clone_from(directory);
+        }
+        sources.overrides.clone_from(&self.set);
+        Ok(sources)
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if key.contains('.') => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` must be SECTION.KEY=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,236 @@
+//! One visitor's connection, from accept to its end: TLS if it is due, the protocol by ALPN, the time
+//! limits, the drain.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kiuas_common::listener::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+use crate::exchange::{self, Connection, Place};
+use crate::gate::{MOST_FIELDS, MOST_HEAD};
+use crate::pulse::{Pulse, Verdict};
+use crate::screen::{Gatekeeper, Screen};
+use crate::watched::Watched;
+use crate::worker::Worker;
+
+/// hyper's read buffer; heads are bounded by the gate.
+const MOST_BUFFER: usize = 64 * 1024;
+/// Streams of one HTTP/2 connection at a time.
+const MOST_STREAMS: u32 = 128;
+/// Streams that a visitor opened and reset before we came to them (rapid reset).
+const MOST_RESETS: usize = 20;
+/// Resets that a visitor provoked (CVE-2025-8671).
+const MOST_LOCAL_RESETS: usize = 256;
+/// Answers waiting in memory for the flow control of one stream.
+const MOST_SEND_BUFFER: usize = 256 * 1024;
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The socket.
+    pub stream: Stream,
+    /// The other end.
+    pub peer: Option<SocketAddr>,
+    /// Its place.
+    pub place: Place,
+}
+
+/// Serves one connection to its end.
+pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<TlsAcceptor>) {
+    let Accepted {
+        stream,
+        peer,
+        place,
+    } = accepted;
+    let outcome = match tls {
+        None => screened(&worker, stream, peer, false, place).await,
+        Some(acceptor) => secured(&worker, stream, peer, acceptor, place).await,
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a visitor's connection ended early");
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+async fn secured(
+    worker: &Rc<Worker>,
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    acceptor: TlsAcceptor,
+    place: Place,
+) -> Result<(), BoxError> {
+    let limit = worker.shared.plan.limits.handshake;
+    let cut = worker.shared.shutdown.clone();
+    let stream = tokio::select! {
+        accepted = tokio::time::timeout(limit, acceptor.accept(stream)) => accepted??,
+        () = cut.cutting() => return Ok(()),
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        multiplexed(worker, stream, peer, place).await
+    } else {
+        screened(worker, stream, peer, true, place).await
+    }
+}
+
+/// HTTP/1.
+async fn screened<S>(
+    worker: &Rc<Worker>,
+    stream: S,
+    peer: Option<SocketAddr>,
+    secure: bool,
+    place: Place,
+) -> Result<(), BoxError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let keeper = Arc::new(Gatekeeper::default());
+    let pulse = worker.sweeper.watch();
+    let connection = Rc::new(Connection {
+        worker: Rc::clone(worker),
+        peer,
+        secure,
+        keeper: Some(Arc::clone(&keeper)),
+        pulse: Arc::clone(&pulse),
+        place: Rc::new(place),
+    });
+    let service = service_fn(move |request| {
+        let connection = Rc::clone(&connection);
+        async move { Ok::<_, Infallible>(exchange::run(connection, request).await) }
+    });
+    let io = TokioIo::new(Screen::new(stream, Arc::clone(&keeper), Arc::clone(&pulse)));
+    // `pipeline_flush` stays off: with it, the last answer before an end is swallowed. No timer: the
+    // sweeper's limits are finer.
+    let served = http1::Builder::new()
+        .max_headers(MOST_FIELDS)
+        .max_header_size(MOST_HEAD)
+        .max_buf_size(MOST_BUFFER)
+        .header_read_timeout(None)
+        .serve_connection(io, service)
+        .with_upgrades();
+    drive(
+        worker,
+        served,
+        |served| served.graceful_shutdown(),
+        &pulse,
+        Some(&keeper),
+    )
+    .await
+}
+
+/// HTTP/2.
+async fn multiplexed<S>(
+    worker: &Rc<Worker>,
+    stream: S,
+    peer: Option<SocketAddr>,
+    place: Place,
+) -> Result<(), BoxError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let pulse = worker.sweeper.watch();
+    // Frames, not heads: from here on it is idle or not.
+    pulse.head_ends();
+    let connection = Rc::new(Connection {
+        worker: Rc::clone(worker),
+        peer,
+        secure: true,
+        keeper: None,
+        pulse: Arc::clone(&pulse),
+        place: Rc::new(place),
+    });
+    let service = service_fn(move |request| {
+        let connection = Rc::clone(&connection);
+        async move { Ok::<_, Infallible>(exchange::run(connection, request).await) }
+    });
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
+    let served = http2::Builder::new(OnThisThread)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_pending_accept_reset_streams(MOST_RESETS)
+        .max_local_error_reset_streams(MOST_LOCAL_RESETS)
+        .max_header_list_size(u32::try_from(MOST_HEAD).unwrap_or(u32::MAX))
+        .max_send_buf_size(MOST_SEND_BUFFER)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .serve_connection(io, service);
+    drive(
+        worker,
+        served,
+        |served| served.graceful_shutdown(),
+        &pulse,
+        None,
+    )
+    .await
+}
+
+/// Drives a connection through its limits and the drain. HTTP/2 has no `keeper`.
+async fn drive<C>(
+    worker: &Rc<Worker>,
+    served: C,
+    finish: impl Fn(Pin<&mut C>),
+    pulse: &Pulse,
+    keeper: Option<&Gatekeeper>,
+) -> Result<(), BoxError>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut served = pin!(served);
+    let mut drain = pin!(drain_begins(worker, keeper.is_none()));
+    let mut cutting = pin!(worker.shared.shutdown.cutting());
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            outcome = served.as_mut() => return Ok(outcome?),
+            verdict = pulse.verdict() => match (verdict, keeper) {
+                (Verdict::Stalled, _) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                (Verdict::Late, Some(keeper)) => keeper.be_late(),
+                (Verdict::Late | Verdict::Idle, _) => finish(served.as_mut()),
+            },
+            () = drain.as_mut(), if !draining => {
+                draining = true;
+                finish(served.as_mut());
+            }
+            () = cutting.as_mut() => return Ok(()),
+        }
+    }
+}
+
+/// The moment when idle connections are closed. An HTTP/1 visitor may just be sending a request into
+/// one: for a short grace such requests are answered, with `Connection: close`. HTTP/2 has a word for
+/// it (GOAWAY) and needs no grace.
+async fn drain_begins(worker: &Worker, has_a_word: bool) {
+    worker.shared.shutdown.draining().await;
+    if !has_a_word {
+        tokio::time::sleep(worker.shared.plan.limits.drain_grace).await;
+    }
+}
+
+/// Runs HTTP/2's streams on the thread of their connection.
+#[derive(Debug, Clone, Copy)]
+struct OnThisThread;
+
+impl<F> Executor<F> for OnThisThread
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        // Ends with its connection, which is tracked.
+        tokio::task::spawn_local(future);
+    }
+}

@@ -1,0 +1,206 @@
+//! The life of a request, one function a phase, in this order:
+//!
+//! ```text
+//! arrive → gate → visitor → route → action ─┬→ files
+//!                                           ├→ redirect, respond
+//!                                           └→ upstream ─→ tunnel (101)
+//!        → answer (page for a fault, headers) → record (log, metrics) at the body's end
+//! ```
+
+mod action;
+mod gate;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{CONNECTION, HeaderName};
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use kiuas_common::telemetry::TraceContext;
+use tracing::Span;
+
+use crate::body::Outbound;
+use crate::fault::Fault;
+use crate::meter::Counted;
+use crate::page;
+use crate::pulse::Pulse;
+use crate::record::{Record, Recorded};
+use crate::screen::{Arrival, Gatekeeper};
+use crate::visitor::{Host, Visitor};
+use crate::worker::Worker;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A visitor's connection, as its requests see it.
+#[derive(Debug)]
+pub struct Connection {
+    /// The thread.
+    pub worker: Rc<Worker>,
+    /// The other end.
+    pub peer: Option<SocketAddr>,
+    /// Over TLS.
+    pub secure: bool,
+    /// Its reader; none for HTTP/2, which is framed by itself.
+    pub keeper: Option<Arc<Gatekeeper>>,
+    /// Its stamps.
+    pub pulse: Arc<Pulse>,
+    /// Its place among the connections; a tunnel keeps it.
+    pub place: Rc<Place>,
+}
+
+/// A place among the visitors' connections.
+#[derive(Debug)]
+pub struct Place {
+    /// Out of `proxy.limits.connections`.
+    pub permit: tokio::sync::OwnedSemaphorePermit,
+    /// In the metrics.
+    pub counted: Counted,
+}
+
+/// Answers one request.
+pub async fn run(connection: Rc<Connection>, request: Request<Incoming>) -> Response<Recorded> {
+    let shared = &connection.worker.shared;
+    let mut record = Record::new(&connection.pulse, &shared.meter, shared.plan.access_log);
+    let turn = AwaitedTurn::new(&connection);
+    let html = page::wants_html(request.headers());
+    let outcome = answer(&connection, request, &turn, &mut record).await;
+    drop(turn);
+    let response = outcome.unwrap_or_else(|fault| {
+        let fault = exact(fault, &connection);
+        record.fault = Some(fault);
+        page::answer(fault, html, &record.request_id)
+    });
+    finish(&connection, response, record)
+}
+
+async fn answer(
+    connection: &Rc<Connection>,
+    request: Request<Incoming>,
+    turn: &AwaitedTurn<'_>,
+    record: &mut Record,
+) -> Result<Response<Outbound>, Fault> {
+    let shared = &connection.worker.shared;
+    let refused = gate::check(connection, &request, turn.arrival.and_then(|a| a.refusal));
+    let visitor = Visitor::new(
+        connection.peer,
+        connection.secure,
+        request.headers(),
+        &shared.plan.trusted,
+    );
+    record.client = visitor.address;
+    record.request_id.clone_from(&visitor.request_id);
+    refused.map_err(Fault::Refused)?;
+    request.method().as_str().clone_into(&mut record.method);
+    request.uri().path().clone_into(&mut record.path);
+    record.version = request.version();
+    if shared.traces {
+        record.span = server_span(&request, &visitor);
+        record.trace_id = TraceContext::of(&record.span).map(|t| t.trace_id().to_owned());
+    }
+    let (mut parts, body) = request.into_parts();
+    let host = Host::of(&parts).ok_or(Fault::NoSite)?;
+    record.host.clone_from(&host.name);
+    let site = shared.plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
+    if site.redirect_https && visitor.scheme == "http" {
+        return Ok(action::to_https(&host, &parts.uri, shared.https_port));
+    }
+    let route = site.routes.find(parts.uri.path()).ok_or(Fault::NotFound)?;
+    action::body_fits(&parts.headers, route.body)?;
+    let wanted = action::Wanted {
+        connection,
+        visitor: &visitor,
+        host: &host,
+        turn,
+    };
+    action::run(&wanted, route, &mut parts, body, record).await
+}
+
+/// The reader knows better why a body broke off.
+fn exact(fault: Fault, connection: &Connection) -> Fault {
+    let refusal = connection
+        .keeper
+        .as_ref()
+        .and_then(|keeper| keeper.body_refusal());
+    match (fault, refusal) {
+        (Fault::BodyBroken, Some(refusal)) => Fault::Refused(refusal),
+        _ => fault,
+    }
+}
+
+fn finish(
+    connection: &Connection,
+    mut response: Response<Outbound>,
+    mut record: Record,
+) -> Response<Recorded> {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&record.request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    let last = record.fault.is_some_and(Fault::ends_connection)
+        || connection.worker.shared.shutdown.is_draining();
+    if last && connection.keeper.is_some() && !headers.contains_key(CONNECTION) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    record.answered(response.status().as_u16());
+    response.map(|body| Recorded::new(body, record))
+}
+
+fn server_span(request: &Request<Incoming>, visitor: &Visitor) -> Span {
+    let method = request.method();
+    let span = tracing::info_span!(
+        "proxy",
+        otel.name = format!("proxy {method}"),
+        otel.kind = "server",
+        http.request.method = %method,
+        url.path = request.uri().path(),
+        url.scheme = visitor.scheme,
+        request.id = visitor.request_id,
+        http.response.status_code = tracing::field::Empty,
+    );
+    if let Some(trace) = &visitor.trace {
+        trace.adopt(&span);
+    }
+    span
+}
+
+/// The reader waits for the answer to a request for a WebSocket; whatever becomes of the request, it
+/// is told.
+#[derive(Debug)]
+pub struct AwaitedTurn<'a> {
+    keeper: Option<&'a Gatekeeper>,
+    arrival: Option<Arrival>,
+}
+
+impl<'a> AwaitedTurn<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        let keeper = connection.keeper.as_deref();
+        Self {
+            keeper,
+            arrival: keeper.map(Gatekeeper::next_call),
+        }
+    }
+
+    /// True if the request asks for a WebSocket.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        self.arrival.is_some_and(|arrival| arrival.upgrade)
+    }
+
+    /// 101: what follows is a tunnel's. (What [`Drop`] says after this comes too late to be heard.)
+    pub fn grant(&self) {
+        if let Some(keeper) = self.keeper {
+            keeper.grant();
+        }
+    }
+}
+
+impl Drop for AwaitedTurn<'_> {
+    fn drop(&mut self) {
+        if self.is_upgrade()
+            && let Some(keeper) = self.keeper
+        {
+            keeper.deny();
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What can go wrong with a request, and whose fault it is. The one place that turns faults into
+//! statuses; [`crate::page`] makes the answers.
+
+use http::StatusCode;
+
+use crate::gate::Refusal;
+
+/// Why a request did not get the answer it was after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It broke a rule of the gate.
+    #[error("refused by the rule {}", .0.name())]
+    Refused(Refusal),
+    /// No site has this host.
+    #[error("no site has this host")]
+    NoSite,
+    /// Nothing is served under this path.
+    #[error("nothing is served under this path")]
+    NotFound,
+    /// The path exists, the method does not.
+    #[error("only {0} are served here")]
+    MethodNotAllowed(&'static str),
+    /// A condition of the request does not hold.
+    #[error("a condition of the request does not hold")]
+    PreconditionFailed,
+    /// Its body is larger than allowed.
+    #[error("the request's body is too large")]
+    BodyTooLarge,
+    /// Its body came too slowly.
+    #[error("the request's body came too slowly")]
+    BodySlow,
+    /// Its body broke off.
+    #[error("the request's body broke off")]
+    BodyBroken,
+    /// The application has too much to do.
+    #[error("too many requests wait for the application")]
+    Busy,
+    /// No target of the upstream takes connections.
+    #[error("no target of the upstream takes connections")]
+    Unreachable,
+    /// No target took the connection in time.
+    #[error("no target of the upstream took the connection in time")]
+    ConnectTimeout,
+    /// The application did not answer in time.
+    #[error("the application did not answer in time")]
+    ResponseTimeout,
+    /// The application's answer broke off or is no HTTP.
+    #[error("the application's answer broke off or is no HTTP")]
+    BrokenAnswer,
+    /// The proxy could not do its own part, such as reading a file.
+    #[error("the proxy could not do its part")]
+    Internal,
+}
+
+impl Fault {
+    /// The answer's status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => refusal.status(),
+            Self::NoSite | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable | Self::BrokenAnswer => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout | Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Its name in metrics when the application is to blame.
+    #[must_use]
+    pub fn upstream_kind(self) -> Option<&'static str> {
+        match self {
+            Self::Busy => Some("busy"),
+            Self::Unreachable => Some("unreachable"),
+            Self::ConnectTimeout => Some("connect_timeout"),
+            Self::ResponseTimeout => Some("response_timeout"),
+            Self::BrokenAnswer => Some("broken_answer"),
+            _ => None,
+        }
+    }
+
+    /// True if what follows on the connection cannot be trusted to be a request: an HTTP/1 connection
+    /// is closed after the answer.
+    #[must_use]
+    pub fn ends_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::BodyTooLarge | Self::BodySlow | Self::BodyBroken
+        )
+    }
+}

@@ -1,0 +1,34 @@
+//! The front proxy: HTTP/1.1 and HTTP/2 towards visitors, static files and the applications behind.
+//!
+//! One thread a core, each with its own runtime, connections and upstream pools; threads share
+//! listening sockets, settings and metrics, nothing that is locked while requests flow.
+//! [`exchange`] lists the phases of a request.
+//!
+//! Architecture invariant: the proxy knows no application, no database and no queue. What an
+//! application never may see is refused in [`gate`] and [`screen`].
+
+pub mod body;
+pub mod connection;
+pub mod exchange;
+pub mod fault;
+pub mod files;
+pub mod gate;
+pub mod linger;
+pub mod listeners;
+pub mod meter;
+pub mod page;
+pub mod plan;
+pub mod proxy;
+pub mod pulse;
+pub mod record;
+pub mod screen;
+pub mod server;
+pub mod settings;
+pub mod tls;
+pub mod tunnel;
+pub mod upstream;
+pub mod visitor;
+pub mod watched;
+pub mod worker;
+
+pub use proxy::{Proxy, ProxyError};

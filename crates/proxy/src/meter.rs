@@ -1,0 +1,170 @@
+//! The proxy's metrics. Label values are bounded sets.
+
+use kiuas_common::metrics::Metrics;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+/// Label: an upstream's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UpstreamLabel {
+    upstream: String,
+}
+
+/// Labels: an upstream's name and what went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UpstreamErrorLabels {
+    upstream: String,
+    kind: &'static str,
+}
+
+/// Label: `2xx` and so on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ClassLabel {
+    class: &'static str,
+}
+
+/// Label: a rule of the gate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RuleLabel {
+    rule: &'static str,
+}
+
+/// Label: `http` or `https`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SchemeLabel {
+    scheme: &'static str,
+}
+
+/// All metrics of the proxy. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    requests: Family<ClassLabel, Counter>,
+    refused: Family<RuleLabel, Counter>,
+    connections: Family<SchemeLabel, Gauge>,
+    /// Requests whose answer is not complete.
+    pub in_flight: Gauge,
+    /// Open WebSockets.
+    pub tunnels: Gauge,
+    upstream_connections: Family<UpstreamLabel, Gauge>,
+    upstream_retries: Family<UpstreamLabel, Counter>,
+    upstream_errors: Family<UpstreamErrorLabels, Counter>,
+}
+
+impl Meter {
+    /// Registers all of them.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            requests: metrics.register(
+                "proxy_requests",
+                "Answered requests by class of status",
+                Family::default(),
+            ),
+            refused: metrics.register(
+                "proxy_refused_requests",
+                "Requests refused by the gate, by rule",
+                Family::default(),
+            ),
+            connections: metrics.register(
+                "proxy_connections",
+                "Open connections of visitors",
+                Family::default(),
+            ),
+            in_flight: metrics.register(
+                "proxy_requests_in_flight",
+                "Requests whose answer is not complete",
+                Gauge::default(),
+            ),
+            tunnels: metrics.register("proxy_tunnels", "Open WebSockets", Gauge::default()),
+            upstream_connections: metrics.register(
+                "proxy_upstream_connections",
+                "Open connections to applications",
+                Family::default(),
+            ),
+            upstream_retries: metrics.register(
+                "proxy_upstream_retries",
+                "Requests sent to an application a second time",
+                Family::default(),
+            ),
+            upstream_errors: metrics.register(
+                "proxy_upstream_errors",
+                "Requests that an application did not answer, by kind",
+                Family::default(),
+            ),
+        }
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, status: u16) {
+        let class = match status {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        self.requests.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, rule: &'static str) {
+        self.refused.get_or_create(&RuleLabel { rule }).inc();
+    }
+
+    /// The gauge of open visitors' connections.
+    #[must_use]
+    pub fn connections(&self, secure: bool) -> Gauge {
+        let scheme = if secure { "https" } else { "http" };
+        self.connections
+            .get_or_create_owned(&SchemeLabel { scheme })
+    }
+
+    /// The gauge of open connections to `upstream`.
+    #[must_use]
+    pub fn upstream_connections(&self, upstream: &str) -> Gauge {
+        self.upstream_connections
+            .get_or_create_owned(&UpstreamLabel {
+                upstream: upstream.to_owned(),
+            })
+    }
+
+    /// Counts a retry.
+    pub fn retried(&self, upstream: &str) {
+        self.upstream_retries
+            .get_or_create(&UpstreamLabel {
+                upstream: upstream.to_owned(),
+            })
+            .inc();
+    }
+
+    /// Counts a request that an application did not answer.
+    pub fn failed(&self, upstream: &str, kind: &'static str) {
+        self.upstream_errors
+            .get_or_create(&UpstreamErrorLabels {
+                upstream: upstream.to_owned(),
+                kind,
+            })
+            .inc();
+    }
+}
+
+/// Counts one up while it lives.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// One more in `gauge`.
+    #[must_use]
+    pub fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

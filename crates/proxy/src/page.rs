@@ -1,0 +1,163 @@
+//! The answers that the proxy writes itself when something went wrong: a small page for people, a line
+//! of text for programs. They say what a visitor can do and nothing about what is behind.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::body::Outbound;
+use crate::fault::Fault;
+use crate::gate::Refusal;
+
+/// What CONNECT and TRACE are told (RFC 9110 15.5.6 requires the field).
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
+
+/// True if the visitor's program prefers a page.
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"))
+}
+
+/// The answer to `fault`.
+pub fn answer(fault: Fault, html: bool, request_id: &str) -> Response<Outbound> {
+    let status = fault.status();
+    let (text, media_type) = if html {
+        (page(status, request_id), "text/html; charset=utf-8")
+    } else {
+        (line(status, request_id), "text/plain; charset=utf-8")
+    };
+    let mut response = Response::new(Outbound::full(Bytes::from(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if html {
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        );
+    }
+    match fault {
+        Fault::Busy => {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
+        }
+        Fault::MethodNotAllowed(allow) => {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        Fault::Refused(Refusal::MethodNotServed) => {
+            headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn line(status: StatusCode, request_id: &str) -> String {
+    let (title, advice) = words(status);
+    format!(
+        "{} {title}. {advice}\nRequest: {request_id}\n",
+        status.as_u16()
+    )
+}
+
+fn page(status: StatusCode, request_id: &str) -> String {
+    let (title, advice) = words(status);
+    let code = status.as_u16();
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} ({code})</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem; }}
+small {{ opacity: .75; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{advice}</p>
+<p><small>Error {code}, request <code>{request_id}</code></small></p>
+</main>
+</body>
+</html>
+"#
+    )
+}
+
+fn words(status: StatusCode) -> (&'static str, &'static str) {
+    match status.as_u16() {
+        403 => ("Not allowed", "You may not see this page."),
+        404 => (
+            "Page not found",
+            "Check the address, or start again from the front page.",
+        ),
+        405 => (
+            "Not possible here",
+            "This address does not take this kind of request.",
+        ),
+        408 => (
+            "Too slow",
+            "Your request did not arrive in time. Please try again.",
+        ),
+        412 => (
+            "Changed meanwhile",
+            "The file is not the version you asked for.",
+        ),
+        413 => (
+            "Too large",
+            "What you sent is larger than this site accepts.",
+        ),
+        414 => (
+            "Address too long",
+            "The address is longer than this site accepts.",
+        ),
+        417 => (
+            "Expectation failed",
+            "Your program expects something that this site does not do.",
+        ),
+        431 => (
+            "Request too large",
+            "Your browser sent too much. Deleting this site's cookies may help.",
+        ),
+        500 => (
+            "Something went wrong",
+            "The fault is ours. Please try again later.",
+        ),
+        501 => (
+            "Not supported",
+            "Your program asked for something that this site does not do.",
+        ),
+        502 => (
+            "No answer",
+            "The site is not answering properly. Please try again in a moment.",
+        ),
+        503 => (
+            "Very busy",
+            "The site has too much to do. Please try again in a moment.",
+        ),
+        504 => (
+            "No answer in time",
+            "The site took too long to answer. Please try again in a moment.",
+        ),
+        505 => (
+            "Not supported",
+            "Your program speaks a version of HTTP that this site does not.",
+        ),
+        _ => (
+            "Bad request",
+            "Your program sent a request that cannot be understood.",
+        ),
+    }
+}

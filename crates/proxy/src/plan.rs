@@ -1,0 +1,105 @@
+//! The settings made into what the threads work with: checked, resolved, immutable.
+//!
+//! Everything that can be wrong is found here, before any address is bound, and all of it at once.
+
+mod check;
+mod network;
+mod route;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::settings::{LimitSettings, ProxySettings};
+use crate::upstream::UpstreamPlan;
+
+pub(crate) use check::Problems;
+pub use check::{PlanError, Problem};
+pub use network::Network;
+pub use route::{Action, Files, Fixed, Redirect, Route, Routes};
+pub use site::{Site, Sites};
+
+/// What the threads work with.
+#[derive(Debug)]
+pub struct Plan {
+    /// By host, then by path.
+    pub sites: Sites,
+    /// In the order of their names; [`Action::Forward`] holds an index.
+    pub upstreams: Vec<Arc<UpstreamPlan>>,
+    /// Peers that are believed.
+    pub trusted: Vec<Network>,
+    /// Bounds and deadlines.
+    pub limits: Limits,
+    /// One log line a request.
+    pub access_log: bool,
+}
+
+/// [`LimitSettings`] as the standard library's types.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Visitors' connections at a time.
+    pub connections: usize,
+    /// Largest request body in bytes.
+    pub body: u64,
+    /// For a whole head.
+    pub head: Duration,
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// Between two pieces of a request body.
+    pub body_pause: Duration,
+    /// For a visitor who does not read.
+    pub write_pause: Duration,
+    /// For an idle connection.
+    pub keep_alive: Duration,
+    /// For a silent tunnel.
+    pub tunnel: Duration,
+    /// Idle connections during the drain.
+    pub drain_grace: Duration,
+    /// The whole drain.
+    pub drain: Duration,
+}
+
+impl Plan {
+    /// Checks and makes everything.
+    ///
+    /// # Errors
+    /// All the problems found, each with its key.
+    pub fn new(settings: &ProxySettings) -> Result<Self, PlanError> {
+        let mut problems = Problems::default();
+        check::general(settings, &mut problems);
+        let trusted = network::all(&settings.trusted.0, &mut problems);
+        let names: Vec<&str> = settings.upstreams.keys().map(String::as_str).collect();
+        let upstreams = settings
+            .upstreams
+            .iter()
+            .map(|(name, upstream)| Arc::new(UpstreamPlan::new(name, upstream, &mut problems)))
+            .collect();
+        let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);
+        problems.into_result(Self {
+            sites,
+            upstreams,
+            trusted,
+            limits: Limits::from(&settings.limits),
+            access_log: settings.access_log,
+        })
+    }
+}
+
+impl From<&LimitSettings> for Limits {
+    fn from(settings: &LimitSettings) -> Self {
+        Self {
+            connections: settings.connections,
+            body: settings.body.0,
+            head: settings.head_timeout.duration(),
+            handshake: settings.handshake_timeout.duration(),
+            body_pause: settings.body_timeout.duration(),
+            write_pause: settings.write_timeout.duration(),
+            keep_alive: settings.keep_alive.duration(),
+            tunnel: settings.tunnel_timeout.duration(),
+            drain_grace: settings.drain_grace.duration(),
+            drain: settings.drain_timeout.duration(),
+        }
+    }
+}

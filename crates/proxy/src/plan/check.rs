@@ -1,0 +1,125 @@
+//! Problems, collected so that one run of `check` shows them all.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::settings::{ProxySettings, TlsMode};
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Dotted key, from `proxy` on.
+    pub key: String,
+    /// What is wrong with it and what to write instead.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.problem)
+    }
+}
+
+/// Everything that is wrong with `[proxy]`.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings of the proxy cannot be used:\n{}", lines(.problems))]
+pub struct PlanError {
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let all: Vec<String> = problems.iter().map(|one| format!("  - {one}")).collect();
+    all.join("\n")
+}
+
+/// Collects problems.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Notes one; `key` is relative to `proxy`.
+    pub(crate) fn add(&mut self, key: impl fmt::Display, problem: impl Into<String>) {
+        self.0.push(Problem {
+            key: format!("proxy.{key}"),
+            problem: problem.into(),
+        });
+    }
+
+    /// `value`, if nothing is wrong.
+    ///
+    /// # Errors
+    /// Everything that was noted.
+    pub(crate) fn into_result<T>(self, value: T) -> Result<T, PlanError> {
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(PlanError { problems: self.0 })
+        }
+    }
+}
+
+/// `. Did you mean …?`, or nothing if no valid name is near.
+pub(super) fn nearest(name: &str, valid: &[&str]) -> String {
+    valid
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(String::new, |(_, name)| format!(". Did you mean `{name}`?"))
+}
+
+/// What concerns no site and no upstream alone.
+pub(super) fn general(settings: &ProxySettings, problems: &mut Problems) {
+    if settings.http.0.is_empty() && settings.https.0.is_empty() {
+        problems.add("http", "no address at all: write one in `http` or `https`");
+    }
+    if settings.threads > 1024 {
+        problems.add("threads", "at most 1024; 0 means one a core");
+    }
+    if settings.limits.connections == 0 {
+        problems.add("limits.connections", "0 would let nobody in");
+    }
+    positive_periods(settings, problems);
+    if settings.tls.mode == TlsMode::Files && !settings.https.0.is_empty() {
+        file(
+            "tls.certificate",
+            settings.tls.certificate.as_deref(),
+            problems,
+        );
+        file("tls.key", settings.tls.key.as_deref(), problems);
+    }
+}
+
+fn positive_periods(settings: &ProxySettings, problems: &mut Problems) {
+    let limits = &settings.limits;
+    for (key, period) in [
+        ("head_timeout", limits.head_timeout),
+        ("handshake_timeout", limits.handshake_timeout),
+        ("body_timeout", limits.body_timeout),
+        ("write_timeout", limits.write_timeout),
+        ("keep_alive", limits.keep_alive),
+        ("tunnel_timeout", limits.tunnel_timeout),
+    ] {
+        if period.duration().is_zero() {
+            problems.add(format_args!("limits.{key}"), "must be longer than 0");
+        }
+    }
+    if limits.drain_grace > limits.drain_timeout {
+        problems.add(
+            "limits.drain_grace",
+            "must not be longer than `proxy.limits.drain_timeout`",
+        );
+    }
+}
+
+fn file(key: &str, path: Option<&Path>, problems: &mut Problems) {
+    match path {
+        None => problems.add(key, "must name a PEM file when `proxy.tls.mode` is `files`"),
+        Some(path) => {
+            if let Err(error) = std::fs::File::open(path) {
+                problems.add(key, format!("cannot read {}: {error}", path.display()));
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Which site a host belongs to.
+
+use std::collections::HashMap;
+
+use kiuas_common::Bytes;
+
+use super::check::Problems;
+use super::route::Routes;
+use crate::settings::SiteSettings;
+
+/// One site.
+#[derive(Debug)]
+pub struct Site {
+    /// Plain requests are sent to HTTPS.
+    pub redirect_https: bool,
+    /// What is served.
+    pub routes: Routes,
+}
+
+/// All sites, by host.
+#[derive(Debug, Default)]
+pub struct Sites {
+    sites: Vec<Site>,
+    exact: HashMap<String, usize>,
+    /// `.example.org` for `*.example.org`; longest first.
+    suffixes: Vec<(String, usize)>,
+    any: Option<usize>,
+    names: Vec<String>,
+}
+
+impl Sites {
+    pub(super) fn new(
+        settings: &[SiteSettings],
+        upstreams: &[&str],
+        body: Bytes,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut sites = Self::default();
+        for (index, site) in settings.iter().enumerate() {
+            let key = format!("sites[{index}]");
+            if site.hosts.0.is_empty() {
+                problems.add(
+                    format_args!("{key}.hosts"),
+                    "no host: write names, `*.example.org` or `*`",
+                );
+            }
+            for host in &site.hosts.0 {
+                if let Err(problem) = sites.add_host(host, index) {
+                    problems.add(format_args!("{key}.hosts"), problem);
+                }
+            }
+            sites.sites.push(Site {
+                redirect_https: site.redirect_https,
+                routes: Routes::new(&key, &site.routes, upstreams, body, problems),
+            });
+        }
+        sites
+            .suffixes
+            .sort_by_key(|(suffix, _)| usize::MAX - suffix.len());
+        sites
+    }
+
+    fn add_host(&mut self, host: &str, index: usize) -> Result<(), String> {
+        let twice = || format!("`{host}` is already another site's");
+        if host == "*" {
+            return match self.any.replace(index) {
+                None => Ok(()),
+                Some(_) => Err(twice()),
+            };
+        }
+        let name = host.to_ascii_lowercase();
+        let (wildcard, name) = match name.strip_prefix("*.") {
+            Some(rest) => (true, rest.to_owned()),
+            None => (false, name),
+        };
+        if !is_host(&name) {
+            return Err(format!(
+                "`{host}` is no host: write a name or an address without a port, `*.example.org` or `*`"
+            ));
+        }
+        self.names.push(name.clone());
+        if wildcard {
+            let suffix = format!(".{name}");
+            if self.suffixes.iter().any(|(other, _)| *other == suffix) {
+                return Err(twice());
+            }
+            self.names.push(format!("*.{name}"));
+            self.suffixes.push((suffix, index));
+            return Ok(());
+        }
+        match self.exact.insert(name, index) {
+            None => Ok(()),
+            Some(_) => Err(twice()),
+        }
+    }
+
+    /// The site of `host` (lower case, without port): exact before wildcard before `*`.
+    #[must_use]
+    pub fn find(&self, host: &str) -> Option<&Site> {
+        let index = self.exact.get(host).copied().or_else(|| {
+            self.suffixes
+                .iter()
+                .find(|(suffix, _)| host.len() > suffix.len() && host.ends_with(suffix.as_str()))
+                .map(|(_, index)| *index)
+                .or(self.any)
+        })?;
+        self.sites.get(index)
+    }
+
+    /// Every name in the settings, for certificates.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    let address = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Some(address) = address {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !name.is_empty()
+        && name.len() <= 253
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        })
+}

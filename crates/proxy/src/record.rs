@@ -1,0 +1,196 @@
+//! One request from its first byte to the last of its answer: counted while it lives, logged once at
+//! its end, whatever the end is.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tracing::Span;
+
+use crate::body::{BoxError, Outbound};
+use crate::fault::Fault;
+use crate::meter::{Counted, Meter};
+use crate::pulse::Pulse;
+
+/// Logged for a visitor who left before the answer (nginx's number, known to log readers).
+const CLIENT_CLOSED: u16 = 499;
+
+/// What is known about a request.
+#[derive(Debug)]
+pub struct Record {
+    begun: Instant,
+    /// The method; `-` if it was refused unread.
+    pub method: String,
+    /// The path, without the query: that may hold secrets.
+    pub path: String,
+    /// The host it is for.
+    pub host: String,
+    /// Our id.
+    pub request_id: String,
+    /// The visitor.
+    pub client: Option<std::net::IpAddr>,
+    /// `HTTP/1.1` or another.
+    pub version: http::Version,
+    /// The server span.
+    pub span: Span,
+    /// The trace it belongs to.
+    pub trace_id: Option<String>,
+    /// How long the application took to the head of its answer.
+    pub upstream: Option<Duration>,
+    /// What went wrong.
+    pub fault: Option<Fault>,
+    status: Option<u16>,
+    bytes: u64,
+    complete: bool,
+    log: bool,
+    meter: Meter,
+    pulse: Arc<Pulse>,
+    _in_flight: Counted,
+}
+
+impl Record {
+    /// A request begins on the connection of `pulse`.
+    #[must_use]
+    pub fn new(pulse: &Arc<Pulse>, meter: &Meter, log: bool) -> Self {
+        pulse.request_begins();
+        Self {
+            begun: Instant::now(),
+            method: "-".to_owned(),
+            path: "-".to_owned(),
+            host: "-".to_owned(),
+            request_id: String::new(),
+            client: None,
+            version: http::Version::HTTP_11,
+            span: Span::none(),
+            trace_id: None,
+            upstream: None,
+            fault: None,
+            status: None,
+            bytes: 0,
+            complete: false,
+            log,
+            meter: meter.clone(),
+            pulse: Arc::clone(pulse),
+            _in_flight: Counted::new(meter.in_flight.clone()),
+        }
+    }
+
+    /// The answer's head is known.
+    pub fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+        self.meter.answered(status);
+        if let Some(Fault::Refused(refusal)) = self.fault {
+            self.meter.refused(refusal.name());
+        }
+    }
+
+    fn write(&self) {
+        let status = self.status.unwrap_or(CLIENT_CLOSED);
+        self.span.record("http.response.status_code", status);
+        if !self.log {
+            return;
+        }
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let _entered = self.span.enter();
+        tracing::info!(
+            target: "access",
+            {
+            http.request.method = self.method,
+            url.path = self.path,
+            server.address = self.host,
+            network.protocol.version = ?self.version,
+            http.response.status_code = status,
+            http.response.body.bytes = self.bytes,
+            http.response.complete = self.complete,
+            duration_ms = milliseconds(self.begun.elapsed()),
+            upstream.duration_ms = self.upstream.map(milliseconds),
+            request.id = self.request_id,
+            client.address = self.client.map(tracing::field::display),
+            trace.id = self.trace_id,
+            fault = self.fault.map(tracing::field::display),
+            },
+            "{} {} {status}",
+            self.method,
+            self.path,
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.write();
+        self.pulse.request_ends();
+    }
+}
+
+/// An answer's body with the record of its request, which ends with it.
+#[derive(Debug)]
+pub struct Recorded {
+    body: Outbound,
+    record: Option<Record>,
+}
+
+impl Recorded {
+    /// The record ends when `body` does.
+    #[must_use]
+    pub fn new(body: Outbound, record: Record) -> Self {
+        let mut recorded = Self {
+            body,
+            record: Some(record),
+        };
+        recorded.note_end();
+        recorded
+    }
+
+    fn note_end(&mut self) {
+        if self.body.is_end_stream()
+            && let Some(mut record) = self.record.take()
+        {
+            record.complete = true;
+        }
+    }
+}
+
+impl Body for Recorded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                if let Some(record) = &mut this.record {
+                    record.bytes += u64::try_from(length).unwrap_or(0);
+                }
+                this.note_end();
+            }
+            Poll::Ready(None) => {
+                if let Some(mut record) = this.record.take() {
+                    record.complete = true;
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "an answer broke off");
+                this.record = None;
+            }
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,65 @@
+//! Section `[proxy]`: what an administrator writes. Only shapes and defaults; what follows from them
+//! is checked and made in [`crate::plan`].
+
+mod effective;
+mod limits;
+mod list;
+mod site;
+mod tls;
+mod upstream;
+
+use std::collections::BTreeMap;
+
+use kiuas_common::Address;
+use serde::{Deserialize, Serialize};
+
+pub use effective::effective;
+pub use limits::LimitSettings;
+pub use list::List;
+pub use site::{FilesSettings, RedirectSettings, RespondSettings, RouteSettings, SiteSettings};
+pub use tls::{TlsMode, TlsSettings};
+pub use upstream::UpstreamSettings;
+
+/// Section `[proxy]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxySettings {
+    /// Addresses for plain HTTP. Ignored when sockets named `http` or `https` are inherited.
+    pub http: List<Address>,
+    /// Addresses for HTTPS.
+    pub https: List<Address>,
+    /// Threads that serve; 0 means one a core.
+    pub threads: usize,
+    /// Address of the admin listener (`/healthz`, `/readyz`, `/metrics`); none by default.
+    pub admin: Option<Address>,
+    /// Peers (addresses or networks) whose `X-Forwarded-For`, `X-Request-Id` and `traceparent` are
+    /// believed: a load balancer in front of this proxy. A visitor is never one of them.
+    pub trusted: List<String>,
+    /// One log line a request.
+    pub access_log: bool,
+    /// Bounds and deadlines.
+    pub limits: LimitSettings,
+    /// Certificates.
+    pub tls: TlsSettings,
+    /// What is served, by host.
+    pub sites: Vec<SiteSettings>,
+    /// The applications behind, by name.
+    pub upstreams: BTreeMap<String, UpstreamSettings>,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self {
+            http: List(vec![Address::Tcp(([127, 0, 0, 1], 8080).into())]),
+            https: List(Vec::new()),
+            threads: 0,
+            admin: None,
+            trusted: List(Vec::new()),
+            access_log: true,
+            limits: LimitSettings::default(),
+            tls: TlsSettings::default(),
+            sites: Vec::new(),
+            upstreams: BTreeMap::new(),
+        }
+    }
+}

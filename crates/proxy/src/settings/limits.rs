@@ -1,0 +1,47 @@
+//! `[proxy.limits]`: every bound and deadline on the visitor's side.
+
+use kiuas_common::{Bytes, Period};
+use serde::{Deserialize, Serialize};
+
+/// Bounds and deadlines on the visitor's side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Visitors' connections at a time, all threads together; more wait in the accept queue.
+    pub connections: usize,
+    /// Largest request body; 413 above. A route may set its own.
+    pub body: Bytes,
+    /// From the first byte of a head (or the start of a connection) to its last; 408 after.
+    pub head_timeout: Period,
+    /// TLS handshake.
+    pub handshake_timeout: Period,
+    /// Longest pause between two pieces of a request body; 408 after.
+    pub body_timeout: Period,
+    /// Longest pause of a visitor who does not read the answer; the connection is cut after.
+    pub write_timeout: Period,
+    /// How long an idle connection is kept.
+    pub keep_alive: Period,
+    /// Longest silence in both directions of a WebSocket.
+    pub tunnel_timeout: Period,
+    /// At the end: how long idle connections may still send a request (its answer closes them).
+    pub drain_grace: Period,
+    /// At the end: how long answers and WebSockets may take before they are cut.
+    pub drain_timeout: Period,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            body: Bytes::mebibytes(10),
+            head_timeout: Period::seconds(10),
+            handshake_timeout: Period::seconds(10),
+            body_timeout: Period::seconds(30),
+            write_timeout: Period::seconds(30),
+            keep_alive: Period::seconds(75),
+            tunnel_timeout: Period::seconds(3600),
+            drain_grace: Period::seconds(2),
+            drain_timeout: Period::seconds(30),
+        }
+    }
+}

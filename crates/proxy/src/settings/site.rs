@@ -1,0 +1,95 @@
+//! `[[proxy.sites]]` and their routes.
+
+use std::path::PathBuf;
+
+use kiuas_common::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::List;
+
+/// One site: hosts and what is served under them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteSettings {
+    /// `example.org`, `*.example.org` (any depth below it) or `*`. The most exact match wins.
+    pub hosts: List<String>,
+    /// Answers every plain request with a redirection to HTTPS.
+    #[serde(default)]
+    pub redirect_https: bool,
+    /// Exact paths win over prefixes, longer prefixes over shorter ones.
+    #[serde(default)]
+    pub routes: Vec<RouteSettings>,
+}
+
+/// Which paths, and exactly one of the four actions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteSettings {
+    /// This path alone.
+    pub path: Option<String>,
+    /// This path and everything below it.
+    pub prefix: Option<String>,
+    /// Largest request body here, instead of `proxy.limits.body`.
+    pub body: Option<Bytes>,
+    /// Action: forward to this upstream.
+    pub upstream: Option<String>,
+    /// Action: serve files.
+    pub files: Option<FilesSettings>,
+    /// Action: send the visitor elsewhere.
+    pub redirect: Option<RedirectSettings>,
+    /// Action: a fixed answer.
+    pub respond: Option<RespondSettings>,
+}
+
+/// Files below a directory. What follows the route's prefix is the path inside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesSettings {
+    /// The directory.
+    pub root: PathBuf,
+    /// `Cache-Control` of every file.
+    #[serde(default)]
+    pub cache_control: Option<String>,
+}
+
+/// A redirection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedirectSettings {
+    /// A path or a URL.
+    pub to: String,
+    /// 301, 302, 303, 307 or 308.
+    #[serde(default = "RedirectSettings::permanent")]
+    pub status: u16,
+}
+
+impl RedirectSettings {
+    fn permanent() -> u16 {
+        308
+    }
+}
+
+/// A fixed answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RespondSettings {
+    /// 200 to 599.
+    #[serde(default = "RespondSettings::ok")]
+    pub status: u16,
+    /// The body.
+    #[serde(default)]
+    pub body: String,
+    /// Its media type.
+    #[serde(default = "RespondSettings::plain_text")]
+    pub content_type: String,
+}
+
+impl RespondSettings {
+    fn ok() -> u16 {
+        200
+    }
+
+    fn plain_text() -> String {
+        "text/plain; charset=utf-8".to_owned()
+    }
+}

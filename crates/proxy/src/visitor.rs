@@ -1,0 +1,142 @@
+//! Who asks: address, scheme, host and the request's id. A stranger's own word about these counts for
+//! nothing; a trusted peer's (a load balancer in front) does.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue};
+use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
+
+use crate::plan::Network;
+
+const LONGEST_REQUEST_ID: usize = 64;
+
+/// Who asks.
+#[derive(Debug)]
+pub struct Visitor {
+    /// The visitor's address; `None` behind a Unix socket.
+    pub address: Option<IpAddr>,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Our id of the request.
+    pub request_id: String,
+    /// The trace it belongs to already.
+    pub trace: Option<TraceContext>,
+}
+
+impl Visitor {
+    /// From the connection, and from the fields if the peer is trusted.
+    #[must_use]
+    pub fn new(
+        peer: Option<SocketAddr>,
+        secure: bool,
+        headers: &HeaderMap,
+        trusted: &[Network],
+    ) -> Self {
+        let peer = peer.map(|peer| peer.ip());
+        let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+        let own = Self {
+            address: peer,
+            scheme: if secure { "https" } else { "http" },
+            request_id: String::new(),
+            trace: None,
+        };
+        if peer.is_some_and(is_trusted) {
+            own.believing(headers, is_trusted)
+        } else {
+            Self {
+                request_id: new_id(),
+                ..own
+            }
+        }
+    }
+
+    fn believing(self, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Self {
+        let scheme = match text(headers, "x-forwarded-proto") {
+            Some("https") => "https",
+            Some("http") => "http",
+            _ => self.scheme,
+        };
+        let trace = text(headers, TRACEPARENT)
+            .and_then(|parent| TraceContext::parse(parent, text(headers, TRACESTATE)));
+        Self {
+            address: forwarded_for(headers, is_trusted).or(self.address),
+            scheme,
+            request_id: text(headers, "x-request-id")
+                .filter(|id| is_request_id(id))
+                .map_or_else(new_id, str::to_owned),
+            trace,
+        }
+    }
+}
+
+/// The last address in `X-Forwarded-For` that is no trusted peer's: what is before it was written by
+/// strangers.
+fn forwarded_for(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let mut list: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let mut found = None;
+    while let Some(text) = list.pop() {
+        let Ok(address) = text.parse() else { break };
+        found = Some(address);
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    found
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_request_id(id: &str) -> bool {
+    (8..=LONGEST_REQUEST_ID).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// A version 4 UUID. Made from the thread's generator: no system call a request.
+fn new_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random())
+        .into_uuid()
+        .to_string()
+}
+
+/// The host that a request is for.
+#[derive(Debug)]
+pub struct Host {
+    /// As the application is told it, with its port.
+    pub value: HeaderValue,
+    /// For the look-up: lower case, without port and without a dot at its end.
+    pub name: String,
+}
+
+impl Host {
+    /// From a request that passed the gate; `None` only if it did not.
+    #[must_use]
+    pub fn of(parts: &Parts) -> Option<Self> {
+        let value = match parts.headers.get(HOST) {
+            Some(value) => value.clone(),
+            None => HeaderValue::from_str(parts.uri.authority().map(Authority::as_str)?).ok()?,
+        };
+        let text = value.to_str().ok()?;
+        let end = match text.rfind(':') {
+            Some(colon) if !text[colon..].contains(']') => colon,
+            _ => text.len(),
+        };
+        let name = text[..end].trim_end_matches('.').to_ascii_lowercase();
+        Some(Self { value, name })
+    }
+}
+
+#[cfg(test)]
+mod tests;
