@@ -14,6 +14,8 @@ use rustix::fs::FlockOperation;
 
 /// Longest path of a Unix socket: `sun_path` without the final zero byte.
 const LONGEST_SOCKET: usize = 107;
+/// Names another directory than `.kiuas`, for data that must not meet those of the checkout.
+const STATE: &str = "KIUAS_STATE";
 /// Room for the longest name inside a runtime directory, such as `/pg/.s.PGSQL.5432.lock`.
 const LONGEST_NAME: usize = 40;
 
@@ -21,6 +23,7 @@ const LONGEST_NAME: usize = 40;
 #[derive(Debug, Clone)]
 pub(crate) struct Checkout {
     root: PathBuf,
+    state: PathBuf,
 }
 
 impl Checkout {
@@ -47,7 +50,10 @@ impl Checkout {
     pub(crate) fn at(root: &Path) -> Result<Self> {
         let root =
             fs::canonicalize(root).with_context(|| format!("cannot resolve {}", root.display()))?;
-        Ok(Self { root })
+        let state = std::env::var_os(STATE).map_or_else(|| root.join(".kiuas"), PathBuf::from);
+        let state = std::path::absolute(&state)
+            .with_context(|| format!("{STATE} names no directory: {}", state.display()))?;
+        Ok(Self { root, state })
     }
 
     /// Its top directory.
@@ -57,7 +63,7 @@ impl Checkout {
 
     /// A directory for `purpose` under `.kiuas/`, made if missing.
     pub(crate) fn state(&self, purpose: &str) -> Result<PathBuf> {
-        let directory = self.root.join(".kiuas").join(purpose);
+        let directory = self.state.join(purpose);
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         Ok(directory)
@@ -69,11 +75,11 @@ impl Checkout {
             .map_or_else(|| self.root.join("target"), |path| self.root.join(path))
     }
 
-    /// Twelve hexadecimal digits that stand for this checkout's path.
+    /// Twelve hexadecimal digits that stand for where this checkout's state is.
     pub(crate) fn identity(&self) -> String {
         // FNV-1a: stable between versions of Rust, which `DefaultHasher` does not promise.
         let hash = self
-            .root
+            .state
             .as_os_str()
             .as_encoded_bytes()
             .iter()

@@ -5,11 +5,13 @@
 
 mod checkout;
 mod console;
+mod dev;
 mod images;
 mod interrupt;
 mod packages;
 mod process;
 mod services;
+mod stack;
 mod suite;
 mod tidy;
 
@@ -19,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::complain;
 use crate::interrupt::Interrupted;
+use crate::process::Failed;
 
 /// Wrong usage.
 const USAGE: u8 = 64;
@@ -44,6 +47,8 @@ Everything the commands make lies in .kiuas/ and target/, both ignored by git.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Bring up the whole stack, keep it up, and roll what a change of the sources touches
+    Dev(dev::Arguments),
     /// Container images that the development containers need
     #[command(subcommand)]
     Images(images::ImagesCommand),
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let outcome = match arguments.command {
+        Command::Dev(arguments) => dev::run(&arguments),
         Command::Images(command) => images::run(command),
         Command::Test(arguments) => suite::run(&arguments),
         Command::Tidy(tidy::Arguments {}) => tidy::run(),
@@ -83,8 +89,13 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn fail(error: &anyhow::Error) -> ExitCode {
     complain(error);
     if error.is::<Interrupted>() {
-        ExitCode::from(INTERRUPTED)
-    } else {
-        ExitCode::FAILURE
+        return ExitCode::from(INTERRUPTED);
+    }
+    let of_component = error
+        .downcast_ref::<Failed>()
+        .and_then(|failed| failed.status.code());
+    match of_component {
+        Some(code) if code == i32::from(USAGE) => ExitCode::from(USAGE),
+        _ => ExitCode::FAILURE,
     }
 }

@@ -16,6 +16,9 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// How long a foreground command may take to end after a signal.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a service may take after it was asked for the second time.
+const LAST_CHANCE: Duration = Duration::from_secs(3);
+
 /// Where a service's output goes.
 #[derive(Debug, Clone)]
 pub(crate) enum Log {
@@ -110,20 +113,18 @@ impl Service {
         }
     }
 
-    /// Asks it to end, waits, kills what is left of its group. True when it went by itself.
+    /// Asks it to end, waits, asks once more without patience, kills what is left of its group. True
+    /// when the first request was enough.
     pub(crate) fn stop(&mut self) -> bool {
         if self.ended().is_some() {
             return true;
         }
         self.signal(self.ending.signal);
-        let begin = Instant::now();
-        let mut went = true;
-        while !self.is_zombie() {
-            if begin.elapsed() >= self.ending.patience || self.interrupt.cut() {
-                went = false;
-                break;
-            }
-            std::thread::sleep(GLANCE);
+        let went = self.goes_within(self.ending.patience, &self.interrupt);
+        if !went {
+            // A second signal makes a supervisor kill its children, which a SIGKILL would orphan.
+            self.signal(self.ending.signal);
+            self.goes_within(LAST_CHANCE, &Interrupt::default());
         }
         // Before it is reaped: until then its number, and so the group's, cannot be anyone else's.
         if let Some(pid) = pid(&self.child) {
@@ -131,6 +132,17 @@ impl Service {
         }
         self.status = self.child.wait().ok();
         went
+    }
+
+    fn goes_within(&self, patience: Duration, interrupt: &Interrupt) -> bool {
+        let begin = Instant::now();
+        while !self.is_zombie() {
+            if begin.elapsed() >= patience || interrupt.cut() {
+                return false;
+            }
+            std::thread::sleep(GLANCE);
+        }
+        true
     }
 
     /// True when the process has ended but nobody asked how.
@@ -191,11 +203,29 @@ fn end(child: &mut Child, interrupt: &Interrupt) -> Result<()> {
     Ok(())
 }
 
+/// Something ended otherwise than it should; it has said why itself.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// What it was, as a person would say it.
+    pub(crate) what: String,
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.what, self.status)
+    }
+}
+
+impl std::error::Error for Failed {}
+
 /// Runs `command` in the foreground; anything but success is an error that names it.
 pub(crate) fn succeed(command: &mut Command, interrupt: &Interrupt) -> Result<()> {
     let status = foreground(command, interrupt)?;
     if !status.success() {
-        bail!("`{}` failed ({status})", line(command));
+        let what = format!("`{}` failed", line(command));
+        return Err(Failed { what, status }.into());
     }
     Ok(())
 }

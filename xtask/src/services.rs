@@ -9,14 +9,53 @@ mod redis;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 pub(crate) use account::Account;
 pub(crate) use binaries::Binaries;
-pub(crate) use postgres::{Durability, Postgres};
+pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
 
-use crate::process::find;
+use crate::checkout::{Checkout, Runtime};
+use crate::interrupt::Interrupt;
+use crate::process::{Log, find};
+
+/// What becomes of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// They survive a restart and a crash.
+    Kept,
+    /// They begin empty each time and are not synced: for tests.
+    Scratch,
+}
+
+/// Where the services of one command live, and on what terms.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Whose they are.
+    pub(crate) checkout: Checkout,
+    /// The directory under `.kiuas/`.
+    pub(crate) purpose: &'static str,
+    /// Where their sockets are.
+    pub(crate) runtime: Runtime,
+    /// What becomes of their data.
+    pub(crate) durability: Durability,
+    /// Where their output goes.
+    pub(crate) log: Log,
+    /// Ends every wait.
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Place {
+    /// Empties the directory `data` unless it is kept.
+    fn prepare(&self, data: &Path) -> Result<()> {
+        if self.durability == Durability::Scratch && data.exists() {
+            std::fs::remove_dir_all(data)
+                .with_context(|| format!("cannot empty {}", data.display()))?;
+        }
+        Ok(())
+    }
+}
 
 /// A command that gets `signal` from the kernel when the thread that starts it ends, and that runs as
 /// `account` if one is given: a server must not outlive an xtask that was killed.
@@ -56,7 +95,6 @@ fn neutral(command: &mut Command) {
 
 /// What a service's directory of data is made with.
 fn make_directory(path: &Path, account: Option<&Account>) -> Result<()> {
-    use anyhow::Context;
     use std::os::unix::fs::DirBuilderExt;
 
     if !path.is_dir() {

@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::checkout::{Checkout, Runtime};
+use crate::checkout::Checkout;
 use crate::console::say;
 use crate::interrupt::Interrupt;
 use crate::packages::{self, BROWSER, CELERY, COMPOSE, POSTGRES, REDIS};
 use crate::process::{Log, cargo, succeed};
-use crate::services::{Durability, Postgres};
+use crate::services::{Durability, Place, Postgres};
 use report::Report;
 
 const EXAMPLES: &str = "\
@@ -98,16 +98,15 @@ fn runner(may_install: bool, interrupt: &Interrupt) -> Result<()> {
 /// The tests, with one PostgreSQL server for all of them. Whatever happens, it is stopped at the end.
 fn tests(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
     let state = fresh_state(checkout)?;
-    let runtime: Runtime = checkout.runtime("test")?;
-    let log = Log::File(state.join("postgres.log"));
-    let postgres = Postgres::start(
-        checkout,
-        "test",
-        &runtime,
-        Durability::Scratch,
-        &log,
-        interrupt,
-    )?;
+    let place = Place {
+        checkout: checkout.clone(),
+        purpose: "test",
+        runtime: checkout.runtime("test")?,
+        durability: Durability::Scratch,
+        log: Log::File(state.join("postgres.log")),
+        interrupt: interrupt.clone(),
+    };
+    let postgres = Postgres::start(&place)?;
     let mut command = cargo();
     clean_environment(&mut command);
     command

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use super::{Account, Binaries, make_directory, neutral, orphan, server};
-use crate::checkout::{Checkout, Runtime, check_own_directory};
+use super::{Account, Binaries, Durability, Place, make_directory, neutral, orphan, server};
+use crate::checkout::{Checkout, check_own_directory};
 use crate::interrupt::Interrupt;
 use crate::process::{Ending, Log, Service, output};
 
@@ -27,15 +27,6 @@ const ENDING: Ending = Ending {
     patience: Duration::from_secs(20),
 };
 
-/// What becomes of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// They survive a restart and a crash.
-    Kept,
-    /// They begin empty each time and are not synced: for tests.
-    Scratch,
-}
-
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Postgres {
@@ -46,46 +37,33 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the server of `purpose` and waits until it answers.
-    pub(crate) fn start(
-        checkout: &Checkout,
-        purpose: &str,
-        runtime: &Runtime,
-        durability: Durability,
-        log: &Log,
-        interrupt: &Interrupt,
-    ) -> Result<Self> {
+    /// Starts the server of `place` and waits until it answers.
+    pub(crate) fn start(place: &Place) -> Result<Self> {
         let account = Account::unprivileged()?;
-        let data = data_directory(checkout, purpose, account.as_ref())?;
-        orphan::clear(
-            &data.join("postmaster.pid"),
-            &data.to_string_lossy(),
-            Signal::INT,
-            interrupt,
-        )?;
-        if durability == Durability::Scratch && data.exists() {
-            fs::remove_dir_all(&data)
-                .with_context(|| format!("cannot empty {}", data.display()))?;
-        }
+        let data = data_directory(&place.checkout, place.purpose, account.as_ref())?;
+        let pid_file = data.join("postmaster.pid");
+        let mark = data.to_string_lossy();
+        orphan::clear(&pid_file, &mark, Signal::INT, &place.interrupt)?;
+        place.prepare(&data)?;
         let binaries = initialised(&data, account.as_ref())?;
         if account.is_some() {
-            runtime.let_pass()?;
+            place.runtime.let_pass()?;
         }
-        let sockets = runtime.path().join("pg");
+        let sockets = place.runtime.path().join("pg");
         make_directory(&sockets, account.as_ref())?;
         let mut command = server(&binaries.program("postgres"), "INT", account.as_ref());
         command.arg("-D").arg(&data).arg("-k").arg(&sockets);
-        for setting in settings(durability) {
+        for setting in settings(place.durability) {
             command.args(["-c", setting]);
         }
-        let service = Service::start("postgres", command, log, ENDING, interrupt)?;
+        let service = Service::start("postgres", command, &place.log, ENDING, &place.interrupt)?;
         let mut this = Self {
             service,
             binaries,
             account,
             sockets,
         };
-        this.wait(log, interrupt)?;
+        this.wait(&place.log, &place.interrupt)?;
         Ok(this)
     }
 

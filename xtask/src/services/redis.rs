@@ -1,18 +1,15 @@
 //! A private Redis server: one Unix socket, no port.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rustix::process::Signal;
 
-use super::{Durability, make_directory, orphan, server};
-use crate::checkout::{Checkout, Runtime};
-use crate::interrupt::Interrupt;
-use crate::process::{Ending, Log, Service, find};
+use super::{Durability, Place, make_directory, orphan, server};
+use crate::process::{Ending, Service, find};
 
 /// Loading a long append-only file may take a while.
 const START: Duration = Duration::from_secs(30);
@@ -30,31 +27,21 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts the server of `purpose` and waits until it answers.
-    pub(crate) fn start(
-        checkout: &Checkout,
-        purpose: &str,
-        runtime: &Runtime,
-        durability: Durability,
-        log: &Log,
-        interrupt: &Interrupt,
-    ) -> Result<Self> {
+    /// Starts the server of `place` and waits until it answers.
+    pub(crate) fn start(place: &Place) -> Result<Self> {
         let Some(program) = find("redis-server") else {
             bail!("redis-server is not in PATH");
         };
-        let data = checkout.state(purpose)?.join("redis");
+        let data = place.checkout.state(place.purpose)?.join("redis");
         let pid_file = data.join("redis.pid");
-        orphan::clear(&pid_file, "redis-server", Signal::TERM, interrupt)?;
-        if durability == Durability::Scratch && data.exists() {
-            fs::remove_dir_all(&data)
-                .with_context(|| format!("cannot empty {}", data.display()))?;
-        }
+        orphan::clear(&pid_file, "redis-server", Signal::TERM, &place.interrupt)?;
+        place.prepare(&data)?;
         make_directory(&data, None)?;
-        let socket = runtime.path().join("redis.sock");
+        let socket = place.runtime.path().join("redis.sock");
         let mut command = server(&program, "TERM", None);
         command.args(["--port", "0", "--daemonize", "no", "--loglevel", "warning"]);
         command.args(["--save", "", "--appendonly"]);
-        command.arg(match durability {
+        command.arg(match place.durability {
             Durability::Kept => "yes",
             Durability::Scratch => "no",
         });
@@ -62,9 +49,9 @@ impl Redis {
         command.arg("--pidfile").arg(&pid_file);
         command.arg("--unixsocket").arg(&socket);
         command.args(["--unixsocketperm", "700"]);
-        let service = Service::start("redis", command, log, ENDING, interrupt)?;
+        let service = Service::start("redis", command, &place.log, ENDING, &place.interrupt)?;
         let mut this = Self { service, socket };
-        interrupt.wait("starting Redis", START, || {
+        place.interrupt.wait("starting Redis", START, || {
             if let Some(status) = this.service.ended() {
                 bail!("Redis ended at its start ({status})");
             }
