@@ -31,6 +31,10 @@ const MOST_CLAIMED: usize = 256;
 /// Most tasks that one call moves from waiting to due, a queue.
 const MOST_DUE: usize = 256;
 
+/// What the claiming script answers: malformed messages, {tag, index of the list, message}, seconds,
+/// microseconds.
+type Answer = (u64, Vec<(String, usize, Vec<u8>)>, i64, i64);
+
 /// A consumer on Redis. Clones are the same consumer.
 #[derive(Clone)]
 pub struct RedisBroker {
@@ -163,7 +167,7 @@ impl Broker for RedisBroker {
                     .arg(inner.keys.malformed(queue));
             }
         }
-        let (malformed, claimed, seconds, micros): (u64, Vec<(String, usize, Vec<u8>)>, i64, i64) =
+        let (malformed, claimed, seconds, micros): Answer =
             inner.connection.script("hand out tasks", &call).await?;
         let claimed_at = Timestamp::from_microsecond(seconds * 1_000_000 + micros)
             .unwrap_or_else(|_| Timestamp::now());

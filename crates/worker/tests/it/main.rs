@@ -1,0 +1,10 @@
+//! Workers in this process and as processes of their own, against real servers.
+#![expect(clippy::expect_used, reason = "a test fails by its panic")]
+
+mod canvas;
+mod drain;
+mod ends;
+mod process;
+mod refused;
+mod setup;
+mod tasks;
