@@ -1,6 +1,7 @@
 //! The trait that an application implements.
 
 use actix_web::web::ServiceConfig;
+use kiuas_common::Settings;
 use kiuas_migrate::MigrationSet;
 use kiuas_queue::Registry;
 
@@ -16,6 +17,9 @@ pub trait Application: 'static {
     type State: Send + Sync + 'static;
 
     /// Makes the state, once a process. PostgreSQL and Redis answer by then.
+    ///
+    /// # Errors
+    /// Whatever keeps the process from starting; it is printed with its causes.
     fn state(resources: &Resources) -> impl Future<Output = anyhow::Result<Self::State>>;
 
     /// Adds the routes. Runs once in every thread.
@@ -31,5 +35,14 @@ pub trait Application: 'static {
     #[must_use]
     fn migrations() -> MigrationSet {
         MigrationSet::empty(Self::NAME)
+    }
+
+    /// Checks the application's own settings for `check`, as [`Application::state`] would read them.
+    /// The default accepts everything.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    fn check(_settings: &Settings) -> anyhow::Result<()> {
+        Ok(())
     }
 }

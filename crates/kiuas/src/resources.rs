@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kiuas_common::metrics::Metrics;
-use kiuas_common::postgres::Postgres;
-use kiuas_common::redis::Redis;
+use kiuas_common::postgres::{Postgres, PostgresSettings};
+use kiuas_common::redis::{Redis, RedisSettings};
 use kiuas_common::settings::SettingsError;
 use kiuas_common::{Environment, Settings, Shutdown};
 use kiuas_queue::Queue;
@@ -49,5 +49,41 @@ impl Resources {
     /// A key is unknown or has a wrong value.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, SettingsError> {
         self.settings.section(name)
+    }
+
+    /// Makes the pools; connects to nothing yet. `name` is what PostgreSQL shows.
+    pub(crate) fn open(
+        settings: Arc<Settings>,
+        name: &str,
+        metrics: Metrics,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<Self> {
+        let redis_settings: RedisSettings = settings.section("redis")?;
+        let redis = Redis::cache(&redis_settings)?;
+        let queue = Queue::new(Redis::queue(&redis_settings)?, settings.section("queue")?);
+        let postgres: PostgresSettings = settings.section("postgres")?;
+        Ok(Self {
+            environment: settings.environment(),
+            postgres: Postgres::open(&postgres, name)?,
+            cache: Cache::new(redis.clone()),
+            live: Live::new(redis.clone()),
+            redis,
+            queue,
+            metrics,
+            shutdown,
+            settings,
+        })
+    }
+
+    /// Waits until PostgreSQL and both Redis databases answer: services may start in any order.
+    pub(crate) async fn wait(&self) -> anyhow::Result<()> {
+        let postgres: PostgresSettings = self.section("postgres")?;
+        let redis: RedisSettings = self.section("redis")?;
+        tokio::try_join!(
+            async { anyhow::Ok(self.postgres.wait(postgres.wait_timeout).await?) },
+            async { anyhow::Ok(self.redis.wait(redis.wait_timeout).await?) },
+            async { anyhow::Ok(self.queue.redis().wait(redis.wait_timeout).await?) },
+        )?;
+        Ok(())
     }
 }

@@ -21,7 +21,7 @@ fn an_idle_grace_below_the_proxys_idle_limit_is_refused() {
 
 #[test]
 fn servers_refuse_the_development_key_and_short_keys() {
-    for key in [DEVELOPMENT_KEY, "short"] {
+    for key in [DEVELOPMENT_KEY, "abc-xyz"] {
         let settings = WebSettings {
             secret_key: SecretKey::new(key),
             ..WebSettings::default()
