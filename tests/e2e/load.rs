@@ -152,9 +152,14 @@ impl Load {
 
     /// Kills a process and returns the requests that were in flight then.
     async fn kill(&self, pid: i32) -> BTreeSet<u64> {
-        // While this is held, no request begins or ends.
+        // While this is held, no request begins and none is forgotten: once the process is gone, what is
+        // left is exactly what it may have taken with it.
         let in_flight = self.shared.in_flight.lock().await;
         tree::signal(pid, Signal::KILL);
+        eventually("the killed process to be gone", PATIENCE, async || {
+            (!tree::is_running(pid)).then_some(())
+        })
+        .await;
         in_flight.clone()
     }
 

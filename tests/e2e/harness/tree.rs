@@ -34,6 +34,11 @@ pub(crate) fn children(parent: i32) -> Vec<Running> {
         .collect()
 }
 
+/// False once a process has ended, reaped or not.
+pub(crate) fn is_running(pid: i32) -> bool {
+    running().any(|process| process.pid == pid)
+}
+
 /// Sends a signal; a process that has gone meanwhile is no failure.
 pub(crate) fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
