@@ -44,7 +44,11 @@ pub(crate) struct StandIn {
     #[arg(long)]
     no_install: bool,
     /// Where Debian's packages come from
-    #[arg(long, value_name = "URL", default_value = "http://deb.debian.org/debian")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://deb.debian.org/debian"
+    )]
     mirror: String,
 }
 
@@ -59,7 +63,9 @@ fn stand_in(arguments: &StandIn) -> Result<()> {
     let interrupt = Interrupt::install()?;
     let checkout = Checkout::find()?;
     if find("docker").is_none() {
-        bail!("docker is missing: `sudo apt-get install docker.io` on Debian, or the like elsewhere");
+        bail!(
+            "docker is missing: `sudo apt-get install docker.io` on Debian, or the like elsewhere"
+        );
     }
     docker::require_daemon()?;
     let mut registry = !arguments.force;
@@ -78,7 +84,10 @@ fn stand_in(arguments: &StandIn) -> Result<()> {
         if recipe.needs_bootstrap() {
             require(&[&MMDEBSTRAP], !arguments.no_install, &interrupt)?;
         }
-        say(&format!("{}: making a stand-in from {}", recipe.image, recipe.source));
+        say(&format!(
+            "{}: making a stand-in from {}",
+            recipe.image, recipe.source
+        ));
         recipe.make(&checkout.state("images")?, &interrupt)?;
     }
     Ok(())
@@ -87,7 +96,10 @@ fn stand_in(arguments: &StandIn) -> Result<()> {
 /// False if the image cannot be had from the registry.
 fn pull(image: &str, interrupt: &Interrupt) -> Result<bool> {
     say(&format!("{image}: pulling"));
-    let pulled = succeed(Command::new("docker").args(["pull", "--quiet", image]), interrupt);
+    let pulled = succeed(
+        Command::new("docker").args(["pull", "--quiet", image]),
+        interrupt,
+    );
     interrupt.check()?;
     if let Err(error) = &pulled {
         say(&format!("{image}: cannot be pulled ({error:#})"));

@@ -27,7 +27,9 @@ pub(crate) fn require_daemon() -> Result<()> {
     if output(&mut command).is_err() {
         let place = std::env::var("DOCKER_HOST")
             .unwrap_or_else(|_| "the default socket /var/run/docker.sock".to_owned());
-        bail!("no Docker daemon answers at {place}: start one (as root: `dockerd`), or set DOCKER_HOST");
+        bail!(
+            "no Docker daemon answers at {place}: start one (as root: `dockerd`), or set DOCKER_HOST"
+        );
     }
     Ok(())
 }

@@ -37,7 +37,9 @@ enum Kind {
     /// Debian's smallest system.
     Base { mirror: String },
     /// A Dockerfile and the files beside it.
-    Build { files: Vec<(&'static str, &'static str)> },
+    Build {
+        files: Vec<(&'static str, &'static str)>,
+    },
     /// The same, and the Rust toolchain and certificates of this machine.
     Rust {
         files: Vec<(&'static str, &'static str)>,
@@ -69,7 +71,10 @@ impl Recipe {
                 kind: Kind::Build {
                     files: vec![
                         ("Dockerfile", include_str!("postgres/Dockerfile")),
-                        ("docker-entrypoint.sh", include_str!("postgres/docker-entrypoint.sh")),
+                        (
+                            "docker-entrypoint.sh",
+                            include_str!("postgres/docker-entrypoint.sh"),
+                        ),
                     ],
                 },
             },
@@ -79,7 +84,10 @@ impl Recipe {
                 kind: Kind::Build {
                     files: vec![
                         ("Dockerfile", include_str!("redis/Dockerfile")),
-                        ("docker-entrypoint.sh", include_str!("redis/docker-entrypoint.sh")),
+                        (
+                            "docker-entrypoint.sh",
+                            include_str!("redis/docker-entrypoint.sh"),
+                        ),
                     ],
                 },
             },
@@ -134,7 +142,11 @@ impl Recipe {
 
     fn import(&self, mirror: &str, archive: &Path, interrupt: &Interrupt) -> Result<()> {
         let mut bootstrap = Command::new("mmdebstrap");
-        bootstrap.args(["--quiet", "--variant=minbase", "--aptopt=Acquire::Languages \"none\""]);
+        bootstrap.args([
+            "--quiet",
+            "--variant=minbase",
+            "--aptopt=Acquire::Languages \"none\"",
+        ]);
         bootstrap.args(WITHOUT.map(|option| format!("--dpkgopt={option}")));
         bootstrap.arg(format!("--customize-hook={NO_SERVICES}"));
         bootstrap.arg("bookworm").arg(archive);
@@ -166,7 +178,12 @@ impl Recipe {
             fs::write(context.join(name), text)?;
         }
         let mut pack = Command::new("tar");
-        pack.arg("--create").arg("--file").arg(archive).arg("--directory").arg(&context).arg(".");
+        pack.arg("--create")
+            .arg("--file")
+            .arg(archive)
+            .arg("--directory")
+            .arg(&context)
+            .arg(".");
         let packed = succeed(&mut pack, interrupt);
         fs::remove_dir_all(&context)?;
         packed
@@ -180,9 +197,16 @@ impl Recipe {
             .args(["--tag", self.image, "-"]);
         // The builder's progress is of interest only when it fails: then it is part of the error.
         let context = File::open(archive)?;
-        let built = build.stdin(context).output().context("cannot start docker")?;
+        let built = build
+            .stdin(context)
+            .output()
+            .context("cannot start docker")?;
         if !built.status.success() {
-            bail!("`docker build` failed ({}): {}", built.status, String::from_utf8_lossy(&built.stderr).trim());
+            bail!(
+                "`docker build` failed ({}): {}",
+                built.status,
+                String::from_utf8_lossy(&built.stderr).trim()
+            );
         }
         Ok(())
     }
@@ -197,26 +221,51 @@ impl Toolchain {
         };
         let (release, host) = (line("release:"), line("host:"));
         if !release.starts_with(&format!("{RUST_VERSION}.")) {
-            bail!("the image rust:{RUST_VERSION}-bookworm needs Rust {RUST_VERSION}, this machine has {release}");
+            bail!(
+                "the image rust:{RUST_VERSION}-bookworm needs Rust {RUST_VERSION}, this machine has {release}"
+            );
         }
-        let root = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
+        let root =
+            PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
         if root == Path::new("/usr") {
-            bail!("a stand-in for rust:{RUST_VERSION}-bookworm needs a toolchain in a directory of its own (rustup), not the one in /usr");
+            bail!(
+                "a stand-in for rust:{RUST_VERSION}-bookworm needs a toolchain in a directory of its own (rustup), not the one in /usr"
+            );
         }
-        Ok(Self { root, version, host })
+        Ok(Self {
+            root,
+            version,
+            host,
+        })
     }
 
     /// Adds the compiler, cargo, the standard library and the trusted certificates to a context.
     fn append_to(&self, archive: &Path, interrupt: &Interrupt) -> Result<()> {
         let mut toolchain = Command::new("tar");
-        toolchain.arg("--append").arg("--file").arg(archive).arg("--directory").arg(&self.root);
-        toolchain.args(["--exclude=lib/rustlib/src", "--exclude=lib/rustlib/etc", "--exclude=lib/rustlib/manifest-*"]);
+        toolchain
+            .arg("--append")
+            .arg("--file")
+            .arg(archive)
+            .arg("--directory")
+            .arg(&self.root);
+        toolchain.args([
+            "--exclude=lib/rustlib/src",
+            "--exclude=lib/rustlib/etc",
+            "--exclude=lib/rustlib/manifest-*",
+        ]);
         toolchain.args(["bin/rustc", "bin/cargo", "lib"]);
         toolchain.args(["--transform", "flags=r;s,^,toolchain/,"]);
-        succeed(&mut toolchain, interrupt).with_context(|| format!("cannot pack the toolchain for {}", self.host))?;
+        succeed(&mut toolchain, interrupt)
+            .with_context(|| format!("cannot pack the toolchain for {}", self.host))?;
         let mut certificates = Command::new("tar");
-        certificates.arg("--append").arg("--file").arg(archive).args(["--dereference", "--directory", "/"]);
-        certificates.args(["--transform", "flags=r;s,.*/,,"]).arg(CERTIFICATES.trim_start_matches('/'));
+        certificates
+            .arg("--append")
+            .arg("--file")
+            .arg(archive)
+            .args(["--dereference", "--directory", "/"]);
+        certificates
+            .args(["--transform", "flags=r;s,.*/,,"])
+            .arg(CERTIFICATES.trim_start_matches('/'));
         succeed(&mut certificates, interrupt).with_context(|| format!("cannot pack {CERTIFICATES}"))
     }
 }

@@ -13,7 +13,11 @@ fn what_is_there_is_kept_unless_an_older_recipe_made_it() {
 
 #[test]
 fn force_makes_everything_anew() {
-    for present in [Presence::Missing, Presence::Official, Presence::StandIn("new".to_owned())] {
+    for present in [
+        Presence::Missing,
+        Presence::Official,
+        Presence::StandIn("new".to_owned()),
+    ] {
         assert_eq!(Step::choose(&present, "new", true), Step::Make);
     }
 }
@@ -23,8 +27,12 @@ fn every_image_that_the_repository_names_has_a_recipe() {
     let recipes = Recipe::all(MIRROR).expect("recipes");
     let dockerfile = include_str!("../../../deploy/images/Dockerfile");
     let compose = include_str!("../../../docker-compose.yml");
-    let from = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM "));
-    let images = compose.lines().filter_map(|line| line.trim().strip_prefix("image: "));
+    let from = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("FROM "));
+    let images = compose
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("image: "));
     let names: Vec<_> = from
         .chain(images)
         .filter_map(|line| line.split_whitespace().next())
