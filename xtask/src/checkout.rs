@@ -140,8 +140,7 @@ impl Runtime {
     fn make(path: PathBuf) -> Result<Self> {
         if path.symlink_metadata().is_ok() {
             check_own_directory(&path)?;
-            fs::remove_dir_all(&path)
-                .with_context(|| format!("cannot empty {}", path.display()))?;
+            remove(&path)?;
         }
         // Not recursive: in a directory that others may write to, only this call tells whether the
         // directory is really ours.
@@ -168,6 +167,17 @@ impl Drop for Runtime {
         // What cannot be removed now is replaced at the next start.
         drop(fs::remove_dir_all(&self.path));
     }
+}
+
+/// Removes `path`, a file or a whole directory, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+    };
+    removed.with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// True when this process may do everything.

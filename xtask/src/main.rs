@@ -11,6 +11,7 @@ mod interrupt;
 mod packages;
 mod process;
 mod services;
+mod smoke;
 mod stack;
 mod suite;
 mod tidy;
@@ -52,6 +53,8 @@ enum Command {
     /// Container images that the development containers need
     #[command(subcommand)]
     Images(images::ImagesCommand),
+    /// Start the release build of the stack and check each component as a visitor would
+    Smoke(smoke::Arguments),
     /// Run all checks: format, lints, workspace rules, tests with real services
     Test(suite::Arguments),
     /// Check the rules of the workspace that no compiler knows
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Images(command) => images::run(command),
+        Command::Smoke(arguments) => smoke::run(&arguments),
         Command::Test(arguments) => suite::run(&arguments),
         Command::Tidy(tidy::Arguments {}) => tidy::run(),
     };

@@ -24,8 +24,26 @@ const LAST_CHANCE: Duration = Duration::from_secs(3);
 pub(crate) enum Log {
     /// Into the shared stream, with the service's prefix.
     Stream(Console),
-    /// Into a file, which is replaced.
-    File(PathBuf),
+    /// Into a file of the service's own in this directory, which is replaced.
+    Directory(PathBuf),
+}
+
+impl Log {
+    /// Makes what `command` writes come here, as the output of `name`. A stream still has to follow.
+    pub(crate) fn receive(&self, name: &str, command: &mut Command) -> Result<()> {
+        match self {
+            Self::Stream(_) => {
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(format!("{name}.log"));
+                let file = File::create(&path)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+                command.stdout(file.try_clone()?).stderr(file);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How a service is asked to end.
@@ -59,14 +77,7 @@ impl Service {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         command.stdin(Stdio::null()).process_group(0);
-        match log {
-            Log::Stream(_) => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
-            Log::File(path) => {
-                let file = File::create(path)
-                    .with_context(|| format!("cannot write {}", path.display()))?;
-                command.stdout(file.try_clone()?).stderr(file)
-            }
-        };
+        log.receive(name, &mut command)?;
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
@@ -88,11 +99,6 @@ impl Service {
     /// The name in the log stream.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// How it ended, if it did.

@@ -16,7 +16,7 @@ pub(crate) use binaries::Binaries;
 pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
 
-use crate::checkout::{Checkout, Runtime};
+use crate::checkout::{Checkout, Runtime, remove};
 use crate::interrupt::Interrupt;
 use crate::process::{Log, find};
 
@@ -49,11 +49,10 @@ pub(crate) struct Place {
 impl Place {
     /// Empties the directory `data` unless it is kept.
     fn prepare(&self, data: &Path) -> Result<()> {
-        if self.durability == Durability::Scratch && data.exists() {
-            std::fs::remove_dir_all(data)
-                .with_context(|| format!("cannot empty {}", data.display()))?;
+        match self.durability {
+            Durability::Kept => Ok(()),
+            Durability::Scratch => remove(data),
         }
-        Ok(())
     }
 }
 

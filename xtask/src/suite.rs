@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, remove};
 use crate::console::say;
 use crate::interrupt::Interrupt;
 use crate::packages::{self, BROWSER, CELERY, COMPOSE, POSTGRES, REDIS};
@@ -103,7 +103,7 @@ fn tests(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> R
         purpose: "test",
         runtime: checkout.runtime("test")?,
         durability: Durability::Scratch,
-        log: Log::File(state.join("postgres.log")),
+        log: Log::Directory(state.clone()),
         interrupt: interrupt.clone(),
     };
     let postgres = Postgres::start(&place)?;
@@ -133,15 +133,7 @@ fn tests(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> R
 fn fresh_state(checkout: &Checkout) -> Result<std::path::PathBuf> {
     let state = checkout.state("test")?;
     for name in ["logs", "skipped", "junit.xml"] {
-        let path = state.join(name);
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        if removed.is_err() && path.exists() {
-            bail!("cannot remove {}", path.display());
-        }
+        remove(&state.join(name))?;
     }
     make(&state.join("logs"))?;
     Ok(state)

@@ -46,10 +46,16 @@ fn new_changed_and_removed_files_are_changes() {
     fs::write(root.path().join("crates/site/src/vote.rs"), "").unwrap();
     let with = Snapshot::take(root.path(), &before);
     let file = PathBuf::from("crates/site/src/vote.rs");
-    assert_eq!(before.difference(&with).unwrap().files, std::slice::from_ref(&file));
+    assert_eq!(
+        before.difference(&with).unwrap().files,
+        std::slice::from_ref(&file)
+    );
     fs::write(root.path().join(&file), "fn vote() {}").unwrap();
     let changed = Snapshot::take(root.path(), &with);
-    assert_eq!(with.difference(&changed).unwrap().files, std::slice::from_ref(&file));
+    assert_eq!(
+        with.difference(&changed).unwrap().files,
+        std::slice::from_ref(&file)
+    );
     fs::remove_file(root.path().join(&file)).unwrap();
     let without = Snapshot::take(root.path(), &changed);
     assert_eq!(changed.difference(&without).unwrap().files, [file]);

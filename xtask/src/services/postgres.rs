@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use super::{Account, Binaries, Durability, Place, make_directory, neutral, orphan, server};
-use crate::checkout::{Checkout, check_own_directory};
+use crate::checkout::{Checkout, check_own_directory, remove};
 use crate::interrupt::Interrupt;
 use crate::process::{Ending, Log, Service, output};
 
@@ -134,7 +134,7 @@ impl Postgres {
 fn hint(log: &Log) -> String {
     match log {
         Log::Stream(_) => String::new(),
-        Log::File(path) => format!("; see {}", path.display()),
+        Log::Directory(path) => format!("; see {}/postgres.log", path.display()),
     }
 }
 
@@ -198,10 +198,7 @@ fn initialised(data: &Path, account: Option<&Account>) -> Result<Binaries> {
     let binaries = Binaries::newest()?;
     // Under another name until it is whole: an interrupted initdb must not pass for a server's data.
     let unfinished = data.with_extension("unfinished");
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished)
-            .with_context(|| format!("cannot remove {}", unfinished.display()))?;
-    }
+    remove(&unfinished)?;
     make_directory(&unfinished, account)?;
     let mut command = Command::new(binaries.program("initdb"));
     if let Some(account) = account {

@@ -53,7 +53,7 @@ impl Sockets {
     }
 
     /// Where the application is answered by its pool.
-    pub(super) fn web_path(&self) -> &Path {
+    pub(crate) fn web_path(&self) -> &Path {
         &self.web_path
     }
 
