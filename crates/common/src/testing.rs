@@ -57,6 +57,12 @@ impl TestDatabase {
         database
     }
 
+    /// Its name on the server.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
@@ -78,16 +84,18 @@ impl TestDatabase {
         Postgres::open(&self.settings(), "test").expect("test database")
     }
 
-    async fn administer(&self, statement: &str) {
+    /// A pool on the server's own database, for what cannot be done from inside this one.
+    #[must_use]
+    pub fn server(&self) -> Postgres {
         let settings = PostgresSettings {
             url: with_database(&self.server, "postgres"),
             ..PostgresSettings::default()
         };
-        let dedicated = Postgres::open(&settings, "test")
-            .expect("test server")
-            .dedicated()
-            .await
-            .expect("test server");
+        Postgres::open(&settings, "test").expect("test server")
+    }
+
+    async fn administer(&self, statement: &str) {
+        let dedicated = self.server().dedicated().await.expect("test server");
         dedicated
             .client
             .batch_execute(statement)
