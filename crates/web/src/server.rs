@@ -16,6 +16,7 @@ mod thread;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use futures_util::future::join_all;
@@ -26,6 +27,7 @@ use kiuas_common::redis::Redis;
 use kiuas_common::shutdown::DrainOutcome;
 use kiuas_common::{Address, Environment, Shutdown, notify};
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use crate::boundary::Measures;
 use crate::live::Live;
@@ -33,6 +35,9 @@ use crate::settings::WebSettings;
 
 use drain::Left;
 use thread::Plan;
+
+/// A thread that has not ended so long after `web.drain_timeout` is stuck in a handler.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// Adds an application's routes and data; runs once in every thread.
 pub type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -174,6 +179,7 @@ impl Server {
         ready: impl FnOnce(),
     ) -> Result<DrainOutcome, ServerError> {
         let measures = Measures::register(&self.metrics);
+        let peers = TaskTracker::new();
         let mut started = Vec::new();
         let mut ended = Vec::new();
         for number in 0..self.settings.threads.max(1) {
@@ -184,15 +190,25 @@ impl Server {
                 listeners: sockets.try_clone().map_err(ServerError::Thread)?,
                 shutdown: shutdown.clone(),
                 ready,
+                peers: peers.clone(),
+                present: peers.token(),
             };
             started.push(is_ready);
             ended.push(spawn(number, plan)?);
         }
+        peers.close();
         let outcome = self.supervise(sockets, &shutdown, started, ready).await;
         // Whatever went wrong, the threads end with the drain.
         shutdown.begin();
-        let left = join_all(ended).await;
+        let deadline = self.settings.drain_timeout.duration() + STUCK_AFTER;
+        let left = tokio::time::timeout(deadline, join_all(ended)).await;
         outcome?;
+        let Ok(left) = left else {
+            tracing::error!("a handler holds its thread for ever; the process ends without it");
+            return Ok(DrainOutcome::Cut {
+                remaining: peers.len(),
+            });
+        };
         let left = left
             .into_iter()
             .map(|left| left.unwrap_or(Err(ServerError::Died)))

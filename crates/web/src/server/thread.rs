@@ -9,6 +9,8 @@ use kiuas_common::listener::{Listener, Stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::accept::{Take, accept};
 use super::connection::Connection;
@@ -27,6 +29,10 @@ pub(super) struct Plan {
     pub(super) shutdown: Shutdown,
     /// Told when the thread has answered its probe, or why it cannot.
     pub(super) ready: oneshot::Sender<Result<(), ServerError>>,
+    /// The threads of the server.
+    pub(super) peers: TaskTracker,
+    /// Held until this thread needs its peers no more.
+    pub(super) present: TaskTrackerToken,
 }
 
 impl Plan {
@@ -51,6 +57,8 @@ impl Plan {
             listeners,
             shutdown,
             ready,
+            peers,
+            present,
         } = self;
         let load = Load::new();
         let finish = CancellationToken::new();
@@ -95,6 +103,9 @@ impl Plan {
         .await;
         finish.cancel();
         flush(&load).await;
+        // Pooled connections live on the thread that opened them, and all threads use them.
+        drop(present);
+        peers.wait().await;
         Ok(left)
     }
 }

@@ -1,0 +1,14 @@
+//! The web side over real sockets, with a real Redis and a real PostgreSQL.
+//!
+//! One module a promise; `harness` starts servers and speaks HTTP without a client library, so that
+//! nothing is retried or hidden.
+
+mod cache;
+mod csrf;
+mod drain;
+mod harness;
+mod limits;
+mod live;
+mod requests;
+mod session;
+mod transaction;
