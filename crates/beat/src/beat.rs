@@ -163,10 +163,10 @@ impl Beat {
                 let is_leader = leader.ask().await?;
                 pass.run(is_leader, now).await.map(|()| is_leader)
             });
-            match outcome.await {
-                Ok(Ok(is_leader)) => {
-                    leads.store(is_leader, Ordering::Relaxed);
-                    self.measure.leading(is_leader);
+            let outcome = outcome.await;
+            self.note_lead(leads, matches!(outcome, Ok(Ok(true))));
+            match outcome {
+                Ok(Ok(_)) => {
                     backoff = Backoff::new();
                     sleep(pass.pause(Timestamp::now()), shutdown).await;
                 }
@@ -182,6 +182,12 @@ impl Beat {
                 }
             }
         }
+        self.note_lead(leads, false);
+    }
+
+    fn note_lead(&self, leads: &AtomicBool, is_leader: bool) {
+        leads.store(is_leader, Ordering::Relaxed);
+        self.measure.leading(is_leader);
     }
 
     /// Keeps the history short, as long as this beat leads.

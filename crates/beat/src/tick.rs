@@ -105,13 +105,15 @@ pub(crate) async fn newest(
     Ok(rows.iter().filter_map(pair).collect())
 }
 
-/// How many of these ticks have neither been enqueued themselves nor been overtaken by a newer one.
+/// How many of these ticks have neither been enqueued themselves nor been overtaken by a newer one. What
+/// a clock that ran ahead left in the history overtakes nothing.
 ///
 /// # Errors
 /// PostgreSQL is not usable.
 pub(crate) async fn open(
     postgres: &Postgres,
     ticks: &[(&str, Timestamp)],
+    now: Timestamp,
 ) -> Result<usize, PostgresError> {
     let entries: Vec<&str> = ticks.iter().map(|(entry, _)| *entry).collect();
     let dues: Vec<Timestamp> = ticks.iter().map(|(_, due)| *due).collect();
@@ -120,9 +122,10 @@ pub(crate) async fn open(
         .query(
             "SELECT e.entry FROM unnest($1::text[], $2::timestamptz[]) AS e (entry, due_at)
              WHERE NOT EXISTS (
-                 SELECT FROM kiuas.beat_tick t WHERE t.entry = e.entry AND t.due_at >= e.due_at
+                 SELECT FROM kiuas.beat_tick t
+                 WHERE t.entry = e.entry AND t.due_at BETWEEN e.due_at AND $3
              )",
-            &[&entries, &dues],
+            &[&entries, &dues, &now],
         )
         .await?;
     Ok(rows.len())
@@ -167,3 +170,6 @@ pub(crate) async fn forget(
         .await?;
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests;

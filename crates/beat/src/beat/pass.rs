@@ -206,7 +206,7 @@ impl<'a> Pass<'a> {
             .collect();
         let open = match newest.is_empty() {
             true => 0,
-            false => tick::open(&self.beat.postgres, &newest).await?,
+            false => tick::open(&self.beat.postgres, &newest, now).await?,
         };
         if open > 0 {
             tracing::warn!(

@@ -205,7 +205,7 @@ proptest! {
 
     #[test]
     fn no_cron_text_panics(expression in "[-0-9*/,@?#LWa-z ]{0,24}|\\PC{0,24}") {
-        let _ = Timing::cron(&expression, "UTC").is_ok();
+        drop(Timing::cron(&expression, "UTC"));
     }
 
     #[test]
