@@ -1,7 +1,7 @@
 //! What Kiuas has to know of this application: everything it runs begins here.
 
 use actix_web::web::ServiceConfig;
-use kiuas::common::Period;
+use kiuas::common::{Period, Settings};
 use kiuas::queue::Registry;
 use kiuas::{Application, MigrationSet, Resources, Schedule};
 
@@ -11,6 +11,7 @@ use crate::mail::Mailer;
 use crate::poll::tasks::{CloseDue, MailClosed};
 use crate::results::tasks::Tally;
 use crate::routes;
+use crate::settings::AppSettings;
 use crate::state::State;
 
 mod embedded {
@@ -26,14 +27,15 @@ impl Application for Site {
     type State = State;
 
     async fn state(resources: &Resources) -> anyhow::Result<State> {
+        let (settings, mailer) = read(&resources.settings)?;
         Ok(State {
-            settings: resources.app()?,
+            settings,
             postgres: resources.postgres.clone(),
             queue: resources.queue.clone(),
             cache: resources.cache.clone(),
             live: resources.live.clone(),
             passwords: Passwords::new().await?,
-            mailer: Mailer::new(&resources.section("mail")?)?,
+            mailer,
             server: resources.environment.is_server(),
         })
     }
@@ -58,6 +60,17 @@ impl Application for Site {
     fn migrations() -> MigrationSet {
         MigrationSet::embedded(Self::NAME, &embedded::migrations::runner())
     }
+
+    fn check(settings: &Settings) -> anyhow::Result<()> {
+        read(settings).map(drop)
+    }
+}
+
+/// What is made of settings alone.
+fn read(settings: &Settings) -> anyhow::Result<(AppSettings, Mailer)> {
+    let app: AppSettings = settings.section("app")?;
+    app.check()?;
+    Ok((app, Mailer::new(&settings.section("mail")?)?))
 }
 
 #[cfg(test)]

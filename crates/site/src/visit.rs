@@ -77,14 +77,30 @@ impl Visit {
         Ok(session::user(&self.session)?)
     }
 
-    /// The frame of the next page. Takes the notices: call it where the page is rendered.
+    /// The frame of a page without a form of its own. It begins no session: who only reads leaves
+    /// nothing in Redis. Takes the notices: call it where the page is rendered.
     pub(crate) fn page(&self) -> Result<Page, WebError> {
+        let author = self.author()?;
+        let csrf_token = match &author {
+            // The frame has a form then: signing out.
+            Some(_) => self.csrf.token(&self.session)?,
+            None => String::new(),
+        };
         Ok(Page {
-            author: self.author()?,
+            author,
             notices: flash::take(&self.session)?,
-            csrf_token: self.csrf.token(&self.session)?,
+            csrf_token,
             mail_catcher: self.mail_catcher,
             known: true,
+        })
+    }
+
+    /// The frame of a page with a form.
+    pub(crate) fn form_page(&self) -> Result<Page, WebError> {
+        let csrf_token = self.csrf.token(&self.session)?;
+        Ok(Page {
+            csrf_token,
+            ..self.page()?
         })
     }
 

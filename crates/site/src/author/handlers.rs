@@ -127,7 +127,7 @@ fn sign_up_page(
     form: SignUp,
     errors: Errors,
 ) -> Result<HttpResponse, WebError> {
-    let page = visit.page()?;
+    let page = visit.form_page()?;
     html(status, &SignUpPage { page, form, errors })
 }
 
@@ -137,6 +137,6 @@ fn sign_in_page(
     form: SignIn,
     errors: Errors,
 ) -> Result<HttpResponse, WebError> {
-    let page = visit.page()?;
+    let page = visit.form_page()?;
     html(status, &SignInPage { page, form, errors })
 }

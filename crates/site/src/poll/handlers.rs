@@ -102,16 +102,27 @@ pub(crate) async fn show_poll(
     id: Uuid,
     error: Option<&'static str>,
 ) -> Result<HttpResponse, WebError> {
-    let voter = visit.make_voter()?;
     let connection = state.postgres.get().await?;
     let poll = store::find(&connection, id).await?;
     let poll = poll.ok_or_else(WebError::not_found)?;
     let choices = store::choices(&connection, id).await?;
-    let ballot = vote::store::ballot(&connection, id, voter).await?;
+    let voter = if poll.is_closed() {
+        visit.voter()?
+    } else {
+        Some(visit.make_voter()?)
+    };
+    let ballot = match voter {
+        Some(voter) => vote::store::ballot(&connection, id, voter).await?,
+        None => None,
+    };
     // Counting takes a connection of its own if the cache has no results.
     drop(connection);
     let results = results::current(state, id).await?;
-    let page = visit.page()?;
+    let page = if poll.is_closed() {
+        visit.page()?
+    } else {
+        visit.form_page()?
+    };
     let own = page
         .author
         .as_ref()

@@ -182,3 +182,13 @@ async fn long_lists_have_pages() {
     assert!(second.text.contains("Question 0?") && !second.text.contains("Question 1?"));
     assert!(second.after("rel=\"next\"", "href").is_none());
 }
+
+#[tokio::test]
+async fn who_only_reads_gets_no_session() {
+    let stack = Stack::start().await;
+    let mut visitor = stack.visitor();
+    for path in ["/", "/mail", "/nowhere"] {
+        visitor.get(path).await;
+        assert_eq!(visitor.cookie, None, "{path}");
+    }
+}

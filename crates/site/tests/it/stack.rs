@@ -26,14 +26,14 @@ impl Drop for Running {
 }
 
 pub(crate) struct Stack {
+    /// First, so that they end before what they use.
+    processes: Vec<Running>,
     pub(crate) address: SocketAddr,
     pub(crate) postgres: Postgres,
     pub(crate) database: TestDatabase,
     pub(crate) redis: TestRedis,
     directory: tempfile::TempDir,
     environment: &'static str,
-    // Dropped with the rest; the order does not matter: they are killed.
-    processes: Vec<Running>,
 }
 
 impl Stack {

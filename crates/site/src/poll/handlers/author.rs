@@ -181,7 +181,7 @@ fn new_page(
     errors: Errors,
 ) -> Result<HttpResponse, WebError> {
     let content = FormPage {
-        page: visit.page()?,
+        page: visit.form_page()?,
         heading: "New poll",
         action: "/polls/new".to_owned(),
         button: "Create",
@@ -201,7 +201,7 @@ fn edit_page(
     locked: bool,
 ) -> Result<HttpResponse, WebError> {
     let content = FormPage {
-        page: visit.page()?,
+        page: visit.form_page()?,
         heading: "Change poll",
         action: format!("/polls/{id}/edit"),
         button: "Save",
