@@ -10,6 +10,7 @@ mod session;
 mod watch;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -63,6 +64,9 @@ pub(crate) struct Arguments {
     /// Build optimised programs
     #[arg(long)]
     release: bool,
+    /// Use the programs in this directory instead of building them; then nothing is watched
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "release")]
+    programs: Option<PathBuf>,
     /// Do not watch the sources
     #[arg(long)]
     no_watch: bool,
@@ -96,16 +100,22 @@ fn up(arguments: &Arguments, place: Place, console: &Console) -> Result<()> {
     // Before anything that takes time: a taken port is said at once.
     let sockets = Sockets::open(arguments.http, arguments.https, place.runtime.path())?;
     let databases = Databases::start(&place)?;
-    let build = Build::new(&place.checkout, arguments.release)?;
-    console.line(PURPOSE, "building");
-    console.flush();
-    succeed(&mut build.command(), &place.interrupt)?;
+    let build = Build::new(
+        &place.checkout,
+        arguments.release,
+        arguments.programs.as_deref(),
+    )?;
+    if arguments.programs.is_none() {
+        console.line(PURPOSE, "building");
+        console.flush();
+        succeed(&mut build.command(), &place.interrupt)?;
+    }
     let mut stack = Stack::new(&place, build.adopt_all()?, sockets)?;
     stack.processes = arguments.processes;
     let coloured = console.coloured().to_string();
     stack.set("KIUAS__TELEMETRY__COLOUR", &coloured);
     stack.connect(&databases.postgres, &databases.redis)?;
-    let watch = (!arguments.no_watch)
+    let watch = (!arguments.no_watch && arguments.programs.is_none())
         .then(|| watch(&place.checkout, console))
         .flatten();
     let mut session = Session::new(stack, databases, place, console.clone());

@@ -28,15 +28,15 @@ pub(super) struct Build {
 }
 
 impl Build {
-    /// The build of `checkout`.
-    pub(super) fn new(checkout: &Checkout, release: bool) -> Result<Self> {
+    /// The build of `checkout`, or what was built in the directory `programs`.
+    pub(super) fn new(checkout: &Checkout, release: bool, programs: Option<&Path>) -> Result<Self> {
         let profile = if release { "release" } else { "debug" };
         let running = checkout.state(PURPOSE)?.join("bin");
         fs::create_dir_all(&running)
             .with_context(|| format!("cannot make {}", running.display()))?;
         Ok(Self {
             root: checkout.root().to_owned(),
-            built: checkout.target().join(profile),
+            built: programs.map_or_else(|| checkout.target().join(profile), Path::to_owned),
             running,
             release,
         })
