@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::QueueError;
-use crate::message::{Outgoing, TaskId};
+use crate::message::Outgoing;
 use crate::result::ResultMeta;
 
 /// A message in the hands of this worker. The tag names this delivery, not the message: a redelivery
@@ -46,8 +46,10 @@ pub enum Hold {
 /// Everything that happens, at once or not at all, when a task has ended.
 #[derive(Debug, Clone, Default)]
 pub struct Finish {
-    /// What to store.
+    /// What to store about the task.
     pub result: Option<ResultMeta>,
+    /// What to store about tasks that will never run because of this one: nobody must wait for them.
+    pub dependents: Vec<ResultMeta>,
     /// Messages that follow: callbacks, the next of a chain.
     pub follow_ups: Vec<Outgoing>,
     /// The same task again, at that time.
@@ -84,11 +86,10 @@ pub trait Broker: Clone + Send + Sync + 'static {
     /// Waits until a queue may have something, at most so long.
     fn wait(&self, at_most: Duration) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// Ends `delivery` of task `id`.
+    /// Ends `delivery`.
     fn finish(
         &self,
         delivery: &Delivery,
-        id: &TaskId,
         finish: Finish,
     ) -> impl Future<Output = Result<Hold, QueueError>> + Send;
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::message::{TaskId, iso};
+use crate::message::{Embed, TaskId, iso};
 
 /// State of a task. There is no "pending": what is not stored is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,31 @@ impl ResultMeta {
             "exc_module": exception.exc_module,
         });
         Self::new(task_id, status, result)
+    }
+
+    /// The same end for each task of the chain behind it, as Celery stores it, and a chord error for
+    /// the body of its chord: they will never run, and somebody may wait for them.
+    #[must_use]
+    pub fn dependents(&self, embed: &Embed) -> Vec<Self> {
+        let id_of =
+            |options: Option<&Value>| Some(TaskId::from(options?.get("task_id")?.as_str()?));
+        let chain = embed.chain.iter().flatten();
+        let mut ends: Vec<_> = chain
+            .filter_map(|next| next.options.get("task_id")?.as_str())
+            .map(|id| Self {
+                task_id: id.into(),
+                children: Vec::new(),
+                rest: Map::new(),
+                ..self.clone()
+            })
+            .collect();
+        let chord = embed.chord.as_ref().and_then(|body| body.get("options"));
+        if let Some(id) = id_of(chord) {
+            let reason = format!("Dependency {} ended as {:?}", self.task_id, self.status);
+            let error = ExceptionInfo::new("celery.exceptions", "ChordError", reason);
+            ends.push(Self::exception(id, State::Failure, &error));
+        }
+        ends
     }
 
     /// Names the tasks that followed it.

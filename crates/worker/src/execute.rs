@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use kiuas_common::telemetry::TraceContext;
 use kiuas_queue::broker::{Broker, Delivery, Hold};
-use kiuas_queue::message::{Body, Envelope, MessageError, parse_iso};
+use kiuas_queue::message::{Body, Embed, Envelope, MessageError, parse_iso};
 use kiuas_queue::{
     Context, Delivered, ExceptionInfo, Queue, QueueError, Registered, Registry, TaskId, with_causes,
 };
@@ -96,13 +96,17 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
         if job.envelope.is_redelivered() {
             self.metrics.redelivered.inc();
         }
-        let mut body = Body::default();
-        let verdict = match judge(&job, delivery.claimed_at) {
-            Err(verdict) => verdict,
-            Ok((task, read)) => {
-                body = read;
-                self.attempt(delivery, &job, &task, &mut body, guard).await
+        let read = job.envelope.body();
+        let (mut body, judged) = match read {
+            Ok(body) => {
+                let judged = judge(&job, &body.2, delivery.claimed_at);
+                (body, judged)
             }
+            Err(error) => (Body::default(), Err(unreadable(&error))),
+        };
+        let verdict = match judged {
+            Err(verdict) => verdict,
+            Ok(task) => self.attempt(delivery, &job, &task, &mut body, guard).await,
         };
         let outcome = verdict.outcome();
         span.record("task.outcome", outcome);
@@ -188,7 +192,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
                     .unwrap_or_else(|error| given_up(&job.envelope, &error));
                 let waits = finish.again.is_some();
                 let hold = self
-                    .insist(|| self.broker.finish(delivery, &job.id, finish.clone()))
+                    .insist(|| self.broker.finish(delivery, finish.clone()))
                     .await;
                 if hold == Hold::Kept && is_dead {
                     self.metrics.dead_letters.inc();
@@ -270,8 +274,8 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
     }
 }
 
-/// Whether it may run now, and with what; else how it ends without.
-fn judge<S>(job: &Job<S>, now: Timestamp) -> Result<(Arc<Registered<S>>, Body), Verdict> {
+/// Which task may run now; else how it ends without.
+fn judge<S>(job: &Job<S>, embed: &Embed, now: Timestamp) -> Result<Arc<Registered<S>>, Verdict> {
     let headers = &job.envelope.headers;
     let time = |text: &Option<String>| text.as_deref().and_then(parse_iso);
     if time(&headers.expires).is_some_and(|expires| expires <= now) {
@@ -280,28 +284,33 @@ fn judge<S>(job: &Job<S>, now: Timestamp) -> Result<(Arc<Registered<S>>, Body), 
     if let Some(eta) = time(&headers.eta).filter(|eta| *eta > now) {
         return Err(Verdict::Defer(eta));
     }
-    let body = job.envelope.body().map_err(|error| {
-        let (module, name) = match error {
-            MessageError::ContentDisallowed(_) => ("kombu.exceptions", "ContentDisallowed"),
-            _ => ("kombu.exceptions", "DecodeError"),
-        };
-        Verdict::refused(ExceptionInfo::new(module, name, with_causes(&error)))
-    })?;
-    if let Some(problem) = unsupported(&body.2) {
+    if let Some(problem) = unsupported(embed) {
         return Err(Verdict::refused(ExceptionInfo::new(
             "builtins",
             "NotImplementedError",
             problem,
         )));
     }
-    let Some(task) = job.task.clone() else {
-        return Err(Verdict::refused(ExceptionInfo::new(
+    job.task.clone().ok_or_else(|| {
+        Verdict::refused(ExceptionInfo::new(
             "celery.exceptions",
             "NotRegistered",
             headers.task.as_str(),
-        )));
+        ))
+    })
+}
+
+/// A body that is not for us: pickled, compressed, or no arguments at all.
+fn unreadable(error: &MessageError) -> Verdict {
+    let name = match error {
+        MessageError::ContentDisallowed(_) => "ContentDisallowed",
+        _ => "DecodeError",
     };
-    Ok((task, body))
+    Verdict::refused(ExceptionInfo::new(
+        "kombu.exceptions",
+        name,
+        with_causes(error),
+    ))
 }
 
 /// Resolves with the limit when it has passed; never without one.

@@ -39,11 +39,15 @@ pub(crate) fn finish<S: Send + Sync + 'static, B: Broker>(
         Verdict::Failure { exception, dead } => {
             finish.follow_ups = follow.failure(embed)?;
             finish.dead = dead;
-            ResultMeta::exception(id, State::Failure, &exception)
+            let meta = ResultMeta::exception(id, State::Failure, &exception);
+            finish.dependents = meta.dependents(embed);
+            meta
         }
         Verdict::Expired => {
             let expired = ExceptionInfo::new("celery.exceptions", "TaskRevokedError", "expired");
-            ResultMeta::exception(id, State::Revoked, &expired)
+            let meta = ResultMeta::exception(id, State::Revoked, &expired);
+            finish.dependents = meta.dependents(embed);
+            meta
         }
         // These two end without a result.
         Verdict::Defer(_) | Verdict::Lost => return Ok(finish),

@@ -18,7 +18,7 @@ use super::wake::Wake;
 use crate::broker::{Broker, Claimed, Delivery, Due, Finish, Hold, Swept};
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
-use crate::message::{Envelope, LONGEST_MESSAGE, MessageError, TaskId, hostname};
+use crate::message::{Envelope, LONGEST_MESSAGE, MessageError, hostname};
 use crate::settings::QueueSettings;
 
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
@@ -203,20 +203,10 @@ impl Broker for RedisBroker {
         self.inner.wake.wait(at_most).await
     }
 
-    async fn finish(
-        &self,
-        delivery: &Delivery,
-        id: &TaskId,
-        finish: Finish,
-    ) -> Result<Hold, QueueError> {
-        let effects = settle::effects(&self.inner.keys, delivery, &finish);
-        let mut settle = Settle::new(&delivery.tag, effects);
-        if let Some(meta) = &finish.result {
-            let text = serde_json::to_string(meta).map_err(MessageError::Write)?;
-            settle.result = Some((id.clone(), text));
-            settle.result_seconds = self.inner.settings.result_expires.duration().as_secs();
-        }
-        self.settle(settle).await
+    async fn finish(&self, delivery: &Delivery, finish: Finish) -> Result<Hold, QueueError> {
+        let inner = &self.inner;
+        let effects = settle::effects(&inner.keys, &inner.settings, delivery, &finish)?;
+        self.settle(Settle::new(&delivery.tag, effects)).await
     }
 
     async fn defer(

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::consumer::RedisBroker;
-use super::settle::{Effect, Settle};
+use super::settle::{self, Effect, Settle};
 use crate::broker::{Hold, Swept};
 use crate::error::QueueError;
-use crate::message::{Envelope, MessageError, TaskId, iso};
+use crate::message::{Envelope, TaskId, iso};
 use crate::result::{ExceptionInfo, ResultMeta, State};
 
 static STALE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/stale.lua")));
@@ -142,19 +142,19 @@ fn bury<'a>(
     );
     let exception = ExceptionInfo::new("billiard.exceptions", "WorkerLostError", reason.clone());
     let meta = ResultMeta::exception(id.clone(), State::Failure, &exception);
-    let mut settle = Settle::new(
-        tag,
-        vec![Effect::Aside {
-            list: broker.inner.keys.dead(queue),
-            text: dead_letter(raw, queue, &reason, tag),
-        }],
-    );
-    if !envelope.headers.ignore_result.unwrap_or(false) {
-        let text = serde_json::to_string(&meta).map_err(MessageError::Write)?;
-        settle.result = Some((id, text));
-        settle.result_seconds = broker.inner.settings.result_expires.duration().as_secs();
+    let (keys, settings) = (&broker.inner.keys, &broker.inner.settings);
+    let mut effects = vec![Effect::Aside {
+        list: keys.dead(queue),
+        text: dead_letter(raw, queue, &reason, tag),
+    }];
+    // The dependents' results are waited for even where the task's own is ignored.
+    let embed = envelope.body().map(|body| body.2).unwrap_or_default();
+    let ignored = envelope.headers.ignore_result.unwrap_or(false);
+    let own = (!ignored).then(|| meta.clone());
+    for meta in own.into_iter().chain(meta.dependents(&embed)) {
+        effects.push(settle::result(keys, &meta, settings.result_expires)?);
     }
-    Ok(settle)
+    Ok(Settle::new(tag, effects))
 }
 
 async fn count(

@@ -2,13 +2,16 @@
 
 use std::sync::LazyLock;
 
+use kiuas_common::Period;
 use redis::Script;
 
 use super::keys::{Keys, step};
 use crate::broker::{Delivery, Finish, Hold};
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
-use crate::message::TaskId;
+use crate::message::MessageError;
+use crate::result::ResultMeta;
+use crate::settings::QueueSettings;
 
 static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/settle.lua")));
 
@@ -24,6 +27,12 @@ pub(super) enum Effect {
         score: String,
         member: Vec<u8>,
     },
+    /// The result of a task, and how long it is kept.
+    Result {
+        key: String,
+        seconds: u64,
+        text: Vec<u8>,
+    },
     /// To a list that no worker reads.
     Aside { list: String, text: Vec<u8> },
 }
@@ -33,9 +42,6 @@ pub(super) struct Settle<'a> {
     pub(super) tag: &'a str,
     /// Do nothing if this key exists.
     pub(super) guard: Option<String>,
-    /// Whose result, and what it is.
-    pub(super) result: Option<(TaskId, String)>,
-    pub(super) result_seconds: u64,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -44,8 +50,6 @@ impl<'a> Settle<'a> {
         Self {
             tag,
             guard: None,
-            result: None,
-            result_seconds: 1,
             effects,
         }
     }
@@ -56,25 +60,19 @@ impl<'a> Settle<'a> {
         keys: &Keys,
     ) -> Result<Hold, QueueError> {
         let mut call = SETTLE.prepare_invoke();
-        let (result_key, result) = match &self.result {
-            Some((id, text)) => (keys.result(id), text.as_str()),
-            None => (String::new(), ""),
-        };
         call.key(keys.unacked())
             .key(keys.unacked_index())
-            .key(result_key)
             .arg(self.tag)
-            .arg(self.guard.as_deref().unwrap_or_default())
-            .arg(result)
-            .arg(self.result_seconds.max(1));
+            .arg(self.guard.as_deref().unwrap_or_default());
         for effect in &self.effects {
-            let (what, key, score, text) = match effect {
-                Effect::Front { list, text } => ("front", list, "", text),
-                Effect::Back { list, text } => ("back", list, "", text),
-                Effect::Later { set, score, member } => ("later", set, score.as_str(), member),
-                Effect::Aside { list, text } => ("aside", list, "", text),
+            let (what, key, number, text) = match effect {
+                Effect::Front { list, text } => ("front", list, String::new(), text),
+                Effect::Back { list, text } => ("back", list, String::new(), text),
+                Effect::Later { set, score, member } => ("later", set, score.clone(), member),
+                Effect::Result { key, seconds, text } => ("result", key, seconds.to_string(), text),
+                Effect::Aside { list, text } => ("aside", list, String::new(), text),
             };
-            call.arg(what).arg(key).arg(score).arg(text.as_slice());
+            call.arg(what).arg(key).arg(number).arg(text.as_slice());
         }
         let done: u8 = connection.script("end a task", &call).await?;
         Ok(if done == 1 { Hold::Kept } else { Hold::Lost })
@@ -106,8 +104,26 @@ pub(super) fn later(
     }
 }
 
+/// A result that is kept for `period`.
+pub(super) fn result(
+    keys: &Keys,
+    meta: &ResultMeta,
+    period: Period,
+) -> Result<Effect, MessageError> {
+    Ok(Effect::Result {
+        key: keys.result(&meta.task_id),
+        seconds: period.duration().as_secs().max(1),
+        text: serde_json::to_vec(meta).map_err(MessageError::Write)?,
+    })
+}
+
 /// What follows from a finished task.
-pub(super) fn effects(keys: &Keys, delivery: &Delivery, finish: &Finish) -> Vec<Effect> {
+pub(super) fn effects(
+    keys: &Keys,
+    settings: &QueueSettings,
+    delivery: &Delivery,
+    finish: &Finish,
+) -> Result<Vec<Effect>, MessageError> {
     let mut effects: Vec<_> = finish
         .follow_ups
         .iter()
@@ -137,5 +153,8 @@ pub(super) fn effects(keys: &Keys, delivery: &Delivery, finish: &Finish) -> Vec<
             ),
         });
     }
-    effects
+    for meta in finish.result.iter().chain(&finish.dependents) {
+        effects.push(result(keys, meta, settings.result_expires)?);
+    }
+    Ok(effects)
 }

@@ -80,7 +80,7 @@ async fn an_end_removes_the_record_and_stores_the_result_once() {
     let id = setup.send(1).await;
     let consumer = setup.consumer();
     let claimed = claim(&consumer, 1).await;
-    let hold = consumer.finish(&claimed[0], &id, success(&id, 7)).await;
+    let hold = consumer.finish(&claimed[0], success(&id, 7)).await;
     assert_eq!(hold.expect("an answer"), Hold::Kept);
     assert_eq!(setup.command::<u64>(&["HLEN", "unacked"]).await, 0);
     assert_eq!(setup.command::<u64>(&["ZCARD", "unacked_index"]).await, 0);
@@ -88,7 +88,7 @@ async fn an_end_removes_the_record_and_stores_the_result_once() {
         .command(&["GET", &format!("celery-task-meta-{id}")])
         .await;
     assert_eq!(json(&stored)["result"], 7);
-    let hold = consumer.finish(&claimed[0], &id, success(&id, 8)).await;
+    let hold = consumer.finish(&claimed[0], success(&id, 8)).await;
     assert_eq!(hold.expect("an answer"), Hold::Lost);
     let meta = setup.queue.result(&id).await.expect("an answer");
     assert_eq!(meta.expect("a result").result, json!(7));
@@ -104,10 +104,10 @@ async fn a_stale_holders_end_is_refused() {
     assert_eq!(quick.sweep().await.expect("a sweep").restored, 1);
     let again = claim(&quick, 1).await;
     assert_eq!(numbers(&again), [1]);
-    let hold = slow.finish(&stale[0], &id, success(&id, 666)).await;
+    let hold = slow.finish(&stale[0], success(&id, 666)).await;
     assert_eq!(hold.expect("an answer"), Hold::Lost);
     assert_eq!(setup.queue.result(&id).await.expect("an answer"), None);
-    let hold = quick.finish(&again[0], &id, success(&id, 2)).await;
+    let hold = quick.finish(&again[0], success(&id, 2)).await;
     assert_eq!(hold.expect("an answer"), Hold::Kept);
     let meta = setup.queue.result(&id).await.expect("an answer");
     assert_eq!(meta.expect("a result").result, json!(2));
@@ -320,7 +320,7 @@ async fn a_full_redis_still_drains() {
             .headers
             .id;
         let id = kiuas_queue::TaskId::from(id);
-        let hold = consumer.finish(delivery, &id, success(&id, 1)).await;
+        let hold = consumer.finish(delivery, success(&id, 1)).await;
         assert_eq!(hold.expect("an answer"), Hold::Kept);
     }
 }
@@ -335,7 +335,7 @@ async fn a_prefix_stands_before_every_key() {
     setup.send(2).await;
     let consumer = setup.consumer();
     let claimed = claim(&consumer, 2).await;
-    let finished = consumer.finish(&claimed[0], &id, success(&id, 1)).await;
+    let finished = consumer.finish(&claimed[0], success(&id, 1)).await;
     assert_eq!(finished.expect("an answer"), Hold::Kept);
     let deferred = consumer.defer(&claimed[1], 0, Timestamp::MAX).await;
     assert_eq!(deferred.expect("an answer"), Hold::Kept);

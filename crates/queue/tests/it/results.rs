@@ -15,7 +15,7 @@ async fn end(setup: &Setup, id: &TaskId, status: State, value: Value) {
         result: Some(ResultMeta::new(id.clone(), status, value)),
         ..Finish::default()
     };
-    let hold = consumer.finish(&claimed[0], id, finish).await;
+    let hold = consumer.finish(&claimed[0], finish).await;
     assert_eq!(hold.expect("an answer"), Hold::Kept);
 }
 

@@ -90,3 +90,19 @@ async fn a_captured_python_chain_runs_to_its_end() {
     assert_eq!(setup.wait(&last).await.result, json!(7));
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_failure_ends_the_rest_of_its_chain() {
+    let setup = Setup::new();
+    let worker = setup.worker();
+    let message = "boom".to_owned();
+    let mut call = Call::of(&Fail { message }).expect("a call");
+    call.options.chain = vec![add(10, "second"), add(100, "third")];
+    setup.send_call(call).await;
+    for id in ["second", "third"] {
+        let meta = setup.wait(&id.into()).await;
+        assert_eq!(meta.status, State::Failure);
+        assert_eq!(meta.result["exc_message"], json!(["boom"]));
+    }
+    worker.stop().await;
+}

@@ -1,5 +1,6 @@
 //! What cannot be run is refused visibly, and the worker goes on.
 
+use kiuas_queue::message::Envelope;
 use kiuas_queue::{Call, State, TaskId};
 use serde_json::{Map, Value, json};
 
@@ -62,6 +63,11 @@ async fn a_chord_is_refused_before_its_task_runs() {
     let id = TaskId::from(message["headers"]["id"].as_str().expect("an id"));
     let result = refused(&setup, &id).await;
     assert_eq!(result["exc_type"], "NotImplementedError");
+    // Whoever waits for the chord's body hears of it too.
+    let envelope = Envelope::parse(message.to_string().as_bytes()).expect("an envelope");
+    let chord = envelope.body().expect("a body").2.chord.expect("a chord");
+    let body = TaskId::from(chord["options"]["task_id"].as_str().expect("an id"));
+    assert_eq!(setup.wait(&body).await.result["exc_type"], "ChordError");
     worker.stop().await;
 }
 
