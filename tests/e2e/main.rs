@@ -9,6 +9,7 @@
 
 mod browser;
 mod celery;
+mod compose;
 mod garbage;
 mod harness;
 mod live;

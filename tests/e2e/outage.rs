@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use kiuas_common::postgres::Postgres;
+use kiuas_common::testing::TestDatabase;
 
 use crate::harness::eventually::{PATIENCE, eventually};
 use crate::harness::form;
@@ -43,7 +44,7 @@ async fn an_outage_of_postgresql_loses_no_vote() {
     let (voting, poll) = Voting::start(&stack).await;
     voting.counted(VOTES).await;
 
-    let outage = Outage::begin(&stack.ground.database.open()).await;
+    let outage = Outage::begin(&stack.ground.database).await;
     voting.attempted(ATTEMPTS).await;
     outage.end().await;
 
@@ -90,29 +91,17 @@ async fn number(database: &Postgres, query: &str) -> u64 {
     u64::try_from(row.get::<_, i64>(0)).expect("a count")
 }
 
-/// The database refuses every connection but this one.
-struct Outage {
-    connection: kiuas_common::postgres::Connection,
-    database: String,
-}
+/// The database refuses every connection, and those that were open are gone.
+struct Outage<'a>(&'a TestDatabase);
 
-impl Outage {
-    async fn begin(database: &Postgres) -> Self {
-        let connection = database.get().await.expect("connection");
-        let row = connection
-            .query_one("SELECT current_database()::text", &[])
-            .await
-            .expect("query");
-        let outage = Self {
-            connection,
-            database: row.get(0),
-        };
+impl<'a> Outage<'a> {
+    async fn begin(database: &'a TestDatabase) -> Self {
+        let outage = Self(database);
         outage.allow(false).await;
+        let name = database.name();
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity";
         outage
-            .run(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            )
+            .run(&format!("{terminate} WHERE datname = '{name}'"))
             .await;
         outage
     }
@@ -122,14 +111,14 @@ impl Outage {
     }
 
     async fn allow(&self, allow: bool) {
-        let name = &self.database;
+        let name = self.0.name();
         self.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}"))
             .await;
     }
 
     async fn run(&self, statement: &str) {
-        let outcome = self.connection.batch_execute(statement).await;
-        outcome.expect(statement);
+        let connection = self.0.server().get().await.expect("connection");
+        connection.batch_execute(statement).await.expect(statement);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -108,7 +108,8 @@ impl Visitor {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, &self.authority);
+            .header(HOST, &self.authority)
+            .header(ACCEPT, "text/html");
         if !self.cookies.is_empty() {
             request = request.header(COOKIE, self.cookie());
         }
