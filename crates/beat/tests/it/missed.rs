@@ -7,11 +7,11 @@ use kiuas_common::{Period, Shutdown};
 
 use crate::support::{Stack, Tidy, until};
 
-/// Every five minutes, with the newest tick in the history so many minutes ago.
-async fn after_a_pause(stack: &Stack, missed: Missed, minutes: i64) -> Vec<i64> {
+/// Every hour, with the newest tick in the history so many hours ago.
+async fn after_a_pause(stack: &Stack, missed: Missed, hours: i64) -> Vec<i64> {
     let past = format!(
         "INSERT INTO kiuas.beat_tick (entry, due_at, host)
-         SELECT 'pause', to_timestamp(floor(extract(epoch FROM now()) / 300) * 300 - {minutes} * 60), 'x'"
+         SELECT 'pause', to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600 - {hours} * 3600), 'x'"
     );
     stack.execute(&past).await;
     let mut schedule = Schedule::new();
@@ -19,7 +19,7 @@ async fn after_a_pause(stack: &Stack, missed: Missed, minutes: i64) -> Vec<i64> 
         entry: entry.to_owned(),
     };
     schedule
-        .every("pause", Period::seconds(300), task("pause"))
+        .every("pause", Period::seconds(3600), task("pause"))
         .missed(missed);
     schedule.every("fast", Period::milliseconds(200), task("fast"));
     let shutdown = Shutdown::new();
@@ -37,17 +37,17 @@ async fn after_a_pause(stack: &Stack, missed: Missed, minutes: i64) -> Vec<i64> 
     found
 }
 
-/// The newest multiple of five minutes, unless it is so fresh that it would not count as missed.
+/// The newest full hour.
 fn newest_due() -> i64 {
     let now = jiff::Timestamp::now().as_second();
-    now - now.rem_euclid(300)
+    now - now.rem_euclid(3600)
 }
 
 /// A moment at which the newest due time is neither about to change nor within the grace.
 async fn quiet_moment() {
     until("the newest due time is past the grace", async || {
         let since = jiff::Timestamp::now().as_second() - newest_due();
-        (8..270).contains(&since)
+        (8..3570).contains(&since)
     })
     .await;
 }
@@ -56,7 +56,7 @@ async fn quiet_moment() {
 async fn after_a_pause_the_newest_missed_tick_is_enqueued() {
     quiet_moment().await;
     let stack = Stack::start().await;
-    let found = after_a_pause(&stack, Missed::Once, 60).await;
+    let found = after_a_pause(&stack, Missed::Once, 12).await;
     assert_eq!(found, [newest_due() * 1000, 11]);
 }
 
@@ -64,12 +64,12 @@ async fn after_a_pause_the_newest_missed_tick_is_enqueued() {
 async fn after_a_pause_skipped_ticks_are_not_enqueued() {
     quiet_moment().await;
     let stack = Stack::start().await;
-    assert_eq!(after_a_pause(&stack, Missed::Skip, 60).await, [12]);
+    assert_eq!(after_a_pause(&stack, Missed::Skip, 12).await, [12]);
 }
 
 #[tokio::test]
 async fn a_pause_longer_than_the_look_back_is_not_caught_up() {
     quiet_moment().await;
     let stack = Stack::start().await;
-    assert_eq!(after_a_pause(&stack, Missed::Once, 8 * 24 * 60).await, [0]);
+    assert_eq!(after_a_pause(&stack, Missed::Once, 8 * 24).await, [0]);
 }

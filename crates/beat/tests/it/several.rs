@@ -21,7 +21,7 @@ async fn three_beats_enqueue_each_tick_once() {
     })
     .await;
     let texts = metrics.iter().map(|one| one.encode().expect("metrics"));
-    let leads = |text: &String| text.contains("kiuas_beat_leading 1");
+    let leads = |text: &String| text.contains("\nkiuas_beat_leading 1\n");
     assert_eq!(texts.filter(leads).count(), 1, "leaders");
     shutdown.drain(Duration::from_secs(10)).await;
     stack.check_each_tick_once(ENTRIES).await;
