@@ -124,6 +124,17 @@ impl Running {
         self.connect().await.get(path).await
     }
 
+    /// Waits until so many requests are in flight.
+    pub(crate) async fn in_flight(&self, requests: usize) {
+        let line = format!("kiuas_web_requests_in_flight {requests}\n");
+        soon(async {
+            while !self.metrics.encode().expect("metrics").contains(&line) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+
     /// Begins the drain and waits for its end.
     pub(crate) async fn stop(self) -> DrainOutcome {
         self.shutdown.begin();

@@ -2,6 +2,10 @@
 //!
 //! One module a promise; `harness` starts servers and speaks HTTP without a client library, so that
 //! nothing is retried or hidden.
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests: a failure here is the test's failure"
+)]
 
 mod cache;
 mod csrf;

@@ -23,10 +23,7 @@ async fn panics() -> HttpResponse {
     panic!("on purpose");
 }
 
-#[expect(
-    clippy::manual_async_fn,
-    reason = "it must panic before there is a future"
-)]
+/// Panics before there is a future.
 fn panics_at_once() -> impl Future<Output = HttpResponse> {
     let empty: [u8; 0] = [];
     let _first = empty.first().expect("on purpose");
