@@ -56,7 +56,7 @@ impl Rebuild {
             self.running = None;
             if !status.success() {
                 console.line(PURPOSE, "the build failed; what runs goes on");
-            } else if self.waiting.is_none() {
+            } else {
                 return Ok(self.unrolled.take());
             }
         }
