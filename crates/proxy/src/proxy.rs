@@ -96,13 +96,14 @@ impl Proxy {
         let threads =
             server::start(count, &fronts, &shared, tls.as_ref()).map_err(ProxyError::Start)?;
         listeners::announce(&fronts);
+        // From here on the threads alone hold the sockets: the last one to close has emptied the queue.
+        drop(fronts);
         health.set_ready(true);
         notify::ready();
 
         shutdown.draining().await;
         notify::stopping();
         health.set_ready(false);
-        drop(fronts);
         match shutdown.drain(drain).await {
             DrainOutcome::Complete => tracing::info!("drained, nothing was cut"),
             DrainOutcome::Cut { remaining } => tracing::warn!(
@@ -142,10 +143,11 @@ impl Proxy {
 /// Waits for the threads, which end by themselves now.
 async fn join(threads: Vec<JoinHandle<()>>) -> Result<(), ProxyError> {
     let all = tokio::task::spawn_blocking(move || {
-        threads
-            .into_iter()
-            .map(JoinHandle::join)
-            .fold(true, |good, outcome| good && outcome.is_ok())
+        let mut good = true;
+        for thread in threads {
+            good &= thread.join().is_ok();
+        }
+        good
     });
     match all.await {
         Ok(true) => Ok(()),

@@ -1,1 +1,112 @@
+use kiuas_common::Settings;
+use kiuas_common::settings::Sources;
+use proptest::prelude::*;
 
+use super::*;
+
+fn plan(text: &str) -> Result<Plan, PlanError> {
+    let directory = tempfile::tempdir().expect("directory");
+    std::fs::write(directory.path().join("default.toml"), text).expect("settings");
+    let sources = Sources {
+        directory: directory.path().to_owned(),
+        ..Sources::default()
+    };
+    let settings = Settings::load(&sources).expect("settings");
+    Plan::new(&settings.section("proxy").expect("section"))
+}
+
+fn problem(text: &str) -> String {
+    plan(text).expect_err("was accepted").to_string()
+}
+
+#[test]
+fn the_defaults_can_be_used() {
+    let plan = plan("").expect("plan");
+    assert!(plan.sites.find("example.org").is_none());
+}
+
+#[test]
+fn a_prefix_ends_at_a_slash() {
+    let text =
+        "[[proxy.sites]]\nhosts = ['*']\n[[proxy.sites.routes]]\nprefix = '/app'\nrespond = {}\n";
+    let plan = plan(text).expect("plan");
+    let routes = &plan.sites.find("any").expect("site").routes;
+    for (path, found) in [
+        ("/app", true),
+        ("/app/", true),
+        ("/app/x", true),
+        ("/apple", false),
+        ("/", false),
+    ] {
+        assert_eq!(routes.find(path).is_some(), found, "{path}");
+    }
+}
+
+#[test]
+fn a_wildcard_covers_what_is_below_and_not_the_name_itself() {
+    let plan = plan("[[proxy.sites]]\nhosts = ['*.example.org']\n").expect("plan");
+    assert!(plan.sites.find("a.example.org").is_some());
+    assert!(plan.sites.find("a.b.example.org").is_some());
+    assert!(plan.sites.find("example.org").is_none());
+    assert!(plan.sites.find(".example.org").is_none());
+    assert!(plan.sites.find("badexample.org").is_none());
+}
+
+#[test]
+fn hosts_and_routes_are_written_once() {
+    let hosts = problem("[[proxy.sites]]\nhosts = ['a']\n[[proxy.sites]]\nhosts = ['A']\n");
+    assert!(hosts.contains("`A` is already another site's"), "{hosts}");
+    let routes = problem(
+        "[[proxy.sites]]\nhosts = ['a']\nroutes = [{ path = '/', respond = {} }, { path = '/', respond = {} }]\n",
+    );
+    assert!(routes.contains("`/` has a route already"), "{routes}");
+}
+
+#[test]
+fn a_route_has_one_matcher_and_one_action() {
+    for route in [
+        "{ path = '/' }",
+        "{ respond = {} }",
+        "{ path = '/', prefix = '/', respond = {} }",
+        "{ path = '/', upstream = 'a', respond = {} }",
+    ] {
+        let text = problem(&format!(
+            "[[proxy.sites]]\nhosts = ['a']\nroutes = [{route}]\n"
+        ));
+        assert!(text.contains("exactly one of"), "{text}");
+    }
+}
+
+#[test]
+fn limits_must_make_sense() {
+    let text =
+        problem("[proxy.limits]\nconnections = 0\nhead_timeout = '0s'\ndrain_grace = '1m'\n");
+    for key in [
+        "limits.connections",
+        "limits.head_timeout",
+        "limits.drain_grace",
+    ] {
+        assert!(text.contains(key), "{key} is not in {text}");
+    }
+}
+
+#[test]
+fn networks_contain_what_their_bits_say() {
+    let contains = |network: &str, address: &str| {
+        let network: Network = network.parse().expect("network");
+        network.contains(address.parse().expect("address"))
+    };
+    assert!(contains("10.0.0.0/8", "10.255.1.2") && !contains("10.0.0.0/8", "11.0.0.1"));
+    assert!(contains("127.0.0.1", "127.0.0.1") && !contains("127.0.0.1", "127.0.0.2"));
+    assert!(contains("127.0.0.1", "::ffff:127.0.0.1"));
+    assert!(contains("0.0.0.0/0", "1.2.3.4") && !contains("0.0.0.0/0", "::1"));
+    assert!(contains("fd00::/8", "fd12::1") && !contains("fd00::/8", "fe80::1"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_network_or_a_target_panic(text in "[0-9a-f:./\\[\\]]{0,24}") {
+        let _ = text.parse::<Network>();
+        let _ = text.parse::<crate::upstream::Target>();
+    }
+}

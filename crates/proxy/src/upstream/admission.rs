@@ -66,9 +66,9 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_full_queue_turns_away_at_once_and_a_wait_has_an_end() {
-        let admission = Admission::new(1, 1, Duration::from_secs(5));
+        let admission = Admission::new(1, 1, Duration::from_millis(50));
         let place = admission.enter().await.expect("the first place");
         let (waited, turned_away) = tokio::join!(admission.enter(), admission.enter());
         assert!(waited.is_none() && turned_away.is_none());
@@ -76,12 +76,12 @@ mod tests {
         assert!(admission.enter().await.is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_gets_the_place_that_becomes_free() {
         let admission = Admission::new(1, 1, Duration::from_secs(5));
         let place = admission.enter().await.expect("the first place");
         let free = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::task::yield_now().await;
             drop(place);
         };
         let (waited, ()) = tokio::join!(admission.enter(), free);

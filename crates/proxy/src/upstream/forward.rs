@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::Upstream;
@@ -199,7 +199,9 @@ async fn with_patience<F: Future>(
 }
 
 fn answer(response: Response<Incoming>, lease: Lease, pause: Duration) -> Response<Outbound> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    // Each side speaks its own version.
+    parts.version = Version::HTTP_11;
     let body = if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         // The connection is a tunnel's now; its place is free for the next request.
         drop(lease);

@@ -1,0 +1,199 @@
+//! The proxy under test: the real binary in a directory of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::Instant;
+
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+const HEAD: &str = "[telemetry]\nformat = 'json'\n[proxy]\nhttp = '127.0.0.1:0'\nthreads = 1\n";
+
+/// A running proxy; killed when dropped.
+pub(crate) struct Proxy {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// Where it listens for plain HTTP.
+    pub(crate) http: SocketAddr,
+    /// Where it listens for HTTPS.
+    pub(crate) https: Option<SocketAddr>,
+    /// Where its admin listener is.
+    pub(crate) admin: Option<SocketAddr>,
+    directory: TempDir,
+}
+
+impl Proxy {
+    /// With everything to one upstream `app` at `target`.
+    pub(crate) fn to(target: &str) -> Self {
+        Self::with_limits(target, "")
+    }
+
+    /// The same with lines for `[proxy.limits]`.
+    pub(crate) fn with_limits(target: &str, limits: &str) -> Self {
+        Self::start(&format!("[proxy.limits]\n{limits}\n{}", app(target)))
+    }
+
+    /// With these lines after `http` and `threads`.
+    pub(crate) fn start(settings: &str) -> Self {
+        let directory = directory(settings);
+        let command = command(directory.path());
+        Self::run(directory, command)
+    }
+
+    /// With an inherited socket called `http`.
+    pub(crate) fn inheriting(socket: OwnedFd, settings: &str) -> Self {
+        let directory = directory(settings);
+        let mut command = command(directory.path());
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "http");
+        let mapping = FdMapping {
+            parent_fd: socket,
+            child_fd: 3,
+        };
+        command.fd_mappings(vec![mapping]).expect("descriptor");
+        Self::run(directory, command)
+    }
+
+    fn run(directory: TempDir, mut command: Command) -> Self {
+        let log = std::fs::File::create(directory.path().join("log")).expect("log");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the proxy starts");
+        let output = BufReader::new(child.stdout.take().expect("output"));
+        let mut proxy = Self {
+            child,
+            output,
+            http: ([0, 0, 0, 0], 0).into(),
+            https: None,
+            admin: None,
+            directory,
+        };
+        let text = std::fs::read_to_string(proxy.directory.path().join("default.toml"));
+        let expected = if text.expect("settings").contains("https =") {
+            2
+        } else {
+            1
+        };
+        let mut found = 0;
+        while found < expected {
+            found += usize::from(proxy.read_announcement());
+        }
+        proxy
+    }
+
+    /// True for one that is not the admin listener's.
+    fn read_announcement(&mut self) -> bool {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("output");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, name, address] = words[..] else {
+            panic!("the proxy did not start: {}", self.log());
+        };
+        let address = address.parse().expect("address");
+        match name {
+            "http" => self.http = address,
+            "https" => self.https = Some(address),
+            _ => self.admin = Some(address),
+        }
+        name != "admin"
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its directory: settings, log, keys.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = i32::try_from(self.child.id()).expect("pid");
+        kill_process(Pid::from_raw(pid).expect("pid"), Signal::TERM).expect("signal");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE * 2;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("status") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}", self.log());
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The harness shows the output of failed tests.
+            #[expect(clippy::print_stderr, reason = "the evidence of a failed test")]
+            {
+                eprintln!("the proxy's log:\n{}", self.log());
+            }
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Settings for everything to one upstream at `target`.
+pub(crate) fn app(target: &str) -> String {
+    format!(
+        "[[proxy.sites]]\nhosts = '*'\n[[proxy.sites.routes]]\nprefix = '/'\nupstream = 'app'\n\
+         [proxy.upstreams.app]\ntargets = '{target}'\n"
+    )
+}
+
+/// Runs the binary to its end.
+pub(crate) fn output(settings: &str, arguments: &[&str]) -> Output {
+    let directory = directory(settings);
+    bare(directory.path())
+        .args(arguments)
+        .output()
+        .expect("the proxy runs")
+}
+
+fn directory(settings: &str) -> TempDir {
+    let directory = tempfile::tempdir().expect("directory");
+    let settings = settings.replace("$DIR", &directory.path().to_string_lossy());
+    let text = if settings.starts_with("[proxy]") {
+        settings
+    } else {
+        format!("{HEAD}{settings}")
+    };
+    std::fs::write(directory.path().join("default.toml"), text).expect("settings");
+    directory
+}
+
+fn bare(directory: &Path) -> Command {
+    let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_kiuas-proxy")));
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KIUAS"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+    command
+        .env("KIUAS_ENV", "testing")
+        .env("KIUAS_CONFIG", directory)
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("LISTEN_FDS")
+        .stdin(Stdio::null());
+    command
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = bare(directory);
+    command.arg("serve");
+    command
+}

@@ -1,0 +1,19 @@
+//! The real binary between real visitors and real applications.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "tests spawn freely, and a failed expectation is the test's failure"
+)]
+
+mod harness;
+
+mod cli;
+mod drain;
+mod files;
+mod forward;
+mod gate;
+mod limits;
+mod retry;
+mod routes;
+mod tls;
+mod tunnel;

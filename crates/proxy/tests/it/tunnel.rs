@@ -1,0 +1,109 @@
+//! WebSockets through the proxy.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, client_async};
+
+use crate::harness::{App, Proxy, Visitor};
+
+/// Echoes every message.
+async fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let target = listener.local_addr().expect("address").to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut socket) = accept_async(stream).await else {
+                    return;
+                };
+                while let Some(Ok(message)) = socket.next().await {
+                    if message.is_text() && socket.send(message).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    target
+}
+
+#[tokio::test]
+async fn messages_pass_in_both_directions() {
+    let proxy = Proxy::to(&echo().await);
+    let stream = TcpStream::connect(proxy.http).await.expect("connection");
+    let (mut socket, answer) = client_async("ws://site/live", stream)
+        .await
+        .expect("handshake");
+    assert_eq!(answer.status(), 101);
+    assert!(answer.headers().contains_key("x-request-id"));
+    for number in 0..50 {
+        let text = Message::text(format!("{number}").repeat(number * 40 + 1));
+        socket.send(text.clone()).await.expect("sent");
+        assert_eq!(
+            socket.next().await.expect("message").expect("message"),
+            text
+        );
+    }
+    socket.close(None).await.expect("closed");
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_leaves_the_connection_usable() {
+    let app = App::start().await;
+    let proxy = Proxy::to(&app.target);
+    let mut visitor = Visitor::connect(proxy.http).await;
+    let upgrade = "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // What follows is a request again if the answer is no 101, and only then.
+    visitor
+        .send(format!("{upgrade}GET /next HTTP/1.1\r\nHost: a\r\n\r\n"))
+        .await;
+    assert_eq!(visitor.answer(false).await.status, 200);
+    assert_eq!(visitor.answer(false).await.status, 200);
+    let seen = app.take();
+    assert_eq!(seen[0].header("upgrade"), "websocket");
+    assert_eq!(seen[0].header("connection"), "upgrade");
+    assert_eq!(
+        seen[0].header("sec-websocket-key"),
+        "dGhlIHNhbXBsZSBub25jZQ=="
+    );
+    assert_eq!(seen[1].target, "/next");
+}
+
+#[tokio::test]
+async fn a_silent_tunnel_is_closed() {
+    let target = echo().await;
+    let proxy = Proxy::with_limits(&target, "tunnel_timeout = '300ms'");
+    let stream = TcpStream::connect(proxy.http).await.expect("connection");
+    let (mut socket, _) = client_async("ws://site/live", stream)
+        .await
+        .expect("handshake");
+    let end = tokio::time::timeout(crate::harness::PATIENCE, socket.next()).await;
+    assert!(!matches!(end.expect("an end in time"), Some(Ok(_))));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_tunnels_until_its_deadline() {
+    let target = echo().await;
+    let limits = "drain_grace = '100ms'\ndrain_timeout = '1s'";
+    let mut proxy = Proxy::with_limits(&target, limits);
+    let stream = TcpStream::connect(proxy.http).await.expect("connection");
+    let (mut socket, _) = client_async("ws://site/live", stream)
+        .await
+        .expect("handshake");
+    proxy.terminate();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    socket
+        .send(Message::text("still there"))
+        .await
+        .expect("sent");
+    let message = socket.next().await.expect("message").expect("message");
+    assert_eq!(message, Message::text("still there"));
+    let end = tokio::time::timeout(crate::harness::PATIENCE, socket.next()).await;
+    assert!(!matches!(end.expect("an end in time"), Some(Ok(_))));
+    assert!(proxy.ended().await.success());
+}
