@@ -1,5 +1,6 @@
 //! What the promises are checked with: a stack of real processes and the clients that talk to it.
 
+pub(crate) mod checkout;
 pub(crate) mod chromium;
 pub(crate) mod collector;
 pub(crate) mod eventually;

@@ -10,6 +10,7 @@
 mod browser;
 mod celery;
 mod compose;
+mod dev;
 mod garbage;
 mod harness;
 mod live;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::eventually::{PATIENCE, eventually};
 use super::run::{MARKER, RunDirectory};
@@ -111,9 +111,7 @@ impl Process {
             self.log.display()
         );
         eventually(&what, PATIENCE, async || {
-            if let Some(status) = self.child.try_wait().expect("wait") {
-                panic!("`{}` ended ({status}):\n{}", self.name, self.tail());
-            }
+            self.assert_running();
             self.notified("READY=1").then_some(())
         })
         .await;
@@ -140,6 +138,21 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         tree::signal(self.pid(), signal);
+    }
+
+    /// Ctrl-C: the terminal signals the whole foreground process group.
+    pub(crate) fn interrupt(&self) {
+        let group = Pid::from_child(&self.child);
+        kill_process_group(group, Signal::INT).expect("SIGINT");
+    }
+
+    /// # Panics
+    /// It has ended.
+    pub(crate) fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("wait") {
+            let (name, output, tail) = (&self.name, self.output(), self.tail());
+            panic!("`{name}` ended ({status}):\n{output}{tail}");
+        }
     }
 
     /// Waits for its end.
@@ -191,8 +204,8 @@ impl Drop for Process {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
-        let group = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process_group(group, Signal::KILL).ok();
+        let group = Pid::from_child(&self.child);
+        kill_process_group(group, Signal::KILL).ok();
         drop(self.child.wait());
     }
 }

@@ -15,16 +15,18 @@ pub(crate) struct Running {
 
 /// Every process whose environment carries `mark`, whoever its parent is now.
 pub(crate) fn marked(mark: &str) -> Vec<Running> {
-    let line = format!("{MARKER}={mark}");
     running()
-        .filter(|process| {
-            fs::read(format!("/proc/{}/environ", process.pid)).is_ok_and(|environment| {
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|variable| variable == line.as_bytes())
-            })
-        })
+        .filter(|process| variable(process.pid, MARKER).as_deref() == Some(mark))
         .collect()
+}
+
+/// A variable that a process was started with.
+pub(crate) fn variable(pid: i32, name: &str) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|byte| *byte == 0).find_map(|line| {
+        let value = line.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        String::from_utf8(value.to_vec()).ok()
+    })
 }
 
 /// The living children of `parent`.
