@@ -60,6 +60,7 @@ fn hint(source: &io::Error, address: &str) -> String {
         io::ErrorKind::AddrInUse => format!(
             ": another process already uses it (see `ss -ltnp`), choose another address than {address}"
         ),
+        io::ErrorKind::NotFound => ": its directory does not exist, create it first".to_owned(),
         io::ErrorKind::PermissionDenied => {
             ": not allowed (ports below 1024 need CAP_NET_BIND_SERVICE)".to_owned()
         }

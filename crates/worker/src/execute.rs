@@ -236,6 +236,11 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
         let (name, id) = (headers.task.as_str(), headers.id.as_str());
         let retries = job.envelope.retries();
         match verdict {
+            // Nobody waits for the end of such a task, and those that beat sends every second would
+            // fill the log.
+            Verdict::Success(_) if headers.ignore_result == Some(true) => {
+                tracing::debug!(task.name = name, task.id = id, retries, "ran `{name}`");
+            }
             Verdict::Success(_) => {
                 tracing::info!(task.name = name, task.id = id, retries, "ran `{name}`");
             }
