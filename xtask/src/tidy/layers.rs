@@ -35,8 +35,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("e2e", &[]),
     ("xtask", &[]),
 ];
-/// What the tests of any package may use besides: private services, and a look at what was queued.
-const IN_TESTS: &[&str] = &["kiuas-common", "kiuas-queue"];
+/// What the tests of any package may use besides: private services with the stack's own tables, and a
+/// look at what was queued.
+const IN_TESTS: &[&str] = &["kiuas-common", "kiuas-migrate", "kiuas-queue"];
 /// Automation keeps working while the workspace does not compile.
 const ALONE: &str = "xtask";
 
