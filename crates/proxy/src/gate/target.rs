@@ -5,12 +5,19 @@ use http::Version;
 use super::{Head, Refusal, values};
 
 /// RFC 9112 3.2.1 and 3.2.2: a path, or an absolute URL whose authority is the `Host`. What no URL may
-/// hold (RFC 3986 2) is refused: `#` because a parser would cut there, the others because they end or
-/// change a line or a path for somebody.
+/// hold (RFC 3986 2) is refused: `#` because a parser would cut there, a backslash in the path because
+/// some take it for a slash. What browsers send unescaped all the same (`{`, `|`, `"`) is let through.
 pub(super) fn is_origin_form_or_names_the_host(head: &Head<'_>) -> Result<(), Refusal> {
     let target = head.target;
-    let allowed = |byte: &u8| byte.is_ascii_graphic() && !b"#\\<>".contains(byte);
-    if !target.iter().all(allowed) {
+    let allowed = |byte: &u8| byte.is_ascii_graphic() && !b"#<>".contains(byte);
+    let path = target
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
+    let in_path = |byte: &u8| !b"\\`".contains(byte);
+    // A double quote is let through in the path alone, where programs send JSON.
+    let query = target.get(path.len()..).unwrap_or_default();
+    if !target.iter().all(allowed) || !path.iter().all(in_path) || query.contains(&b'"') {
         return Err(Refusal::Target);
     }
     if target.starts_with(b"/") {

@@ -28,6 +28,8 @@ pub struct Screen<S> {
     passed: usize,
     /// A head was refused: nothing is read any more.
     closed: bool,
+    /// A body was refused: the bytes before are handed over, then reading fails.
+    broken: Option<Refusal>,
     at_end: bool,
     keeper: Arc<Gatekeeper>,
     pulse: Arc<Pulse>,
@@ -43,6 +45,7 @@ impl<S> Screen<S> {
             kept: BytesMut::new(),
             passed: 0,
             closed: false,
+            broken: None,
             at_end: false,
             keeper,
             pulse,
@@ -50,17 +53,17 @@ impl<S> Screen<S> {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
+    fn refuse(&mut self, refusal: Refusal) {
         if !self.framer.is_at_boundary() {
             self.keeper.refuse_body(refusal);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.name()));
+            self.broken = Some(refusal);
+            return;
         }
         self.keeper.refuse_head(refusal);
         self.pulse.head_ends();
         self.closed = true;
         self.kept = BytesMut::from(STAND_IN);
         self.passed = STAND_IN.len();
-        Ok(())
     }
 
     fn head_passed(&self) {
@@ -85,9 +88,9 @@ impl<S> Screen<S> {
     }
 
     /// Steps through what is kept; true if something may be handed over or was dropped.
-    fn examine_kept(&mut self) -> io::Result<bool> {
+    fn examine_kept(&mut self) -> bool {
         if self.kept.is_empty() {
-            return Ok(false);
+            return false;
         }
         match self.framer.step(&self.kept) {
             Step::Pass { length, head } => {
@@ -95,29 +98,32 @@ impl<S> Screen<S> {
                 if head {
                     self.head_passed();
                 }
-                Ok(true)
+                true
             }
             Step::Skip(length) => {
                 self.kept.advance(length);
-                Ok(true)
+                true
             }
             Step::Need => {
                 self.pulse.head_begins();
-                Ok(false)
+                false
             }
-            Step::Hold => Ok(false),
-            Step::Refuse(refusal) => self.refuse(refusal).map(|()| true),
+            Step::Hold => false,
+            Step::Refuse(refusal) => {
+                self.refuse(refusal);
+                true
+            }
         }
     }
 
     /// Steps through bytes that lie in hyper's buffer already, from `start` on; what may not go on is
     /// taken out again.
-    fn examine_read(&mut self, out: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
+    fn examine_read(&mut self, out: &mut ReadBuf<'_>, start: usize) {
         let mut good = start;
         loop {
             let rest = out.filled().get(good..).unwrap_or_default();
             if rest.is_empty() {
-                return Ok(());
+                return;
             }
             match self.framer.step(rest) {
                 Step::Pass { length, head } => {
@@ -130,7 +136,7 @@ impl<S> Screen<S> {
                 Step::Skip(length) => {
                     self.kept = BytesMut::from(rest.get(length..).unwrap_or_default());
                     out.set_filled(good);
-                    return Ok(());
+                    return;
                 }
                 Step::Need | Step::Hold => {
                     if self.framer.is_at_boundary() {
@@ -138,11 +144,12 @@ impl<S> Screen<S> {
                     }
                     self.kept = BytesMut::from(rest);
                     out.set_filled(good);
-                    return Ok(());
+                    return;
                 }
                 Step::Refuse(refusal) => {
                     out.set_filled(good);
-                    return self.refuse(refusal);
+                    self.refuse(refusal);
+                    return;
                 }
             }
         }
@@ -186,6 +193,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screen<S> {
             if this.hand_over(out) {
                 return Poll::Ready(Ok(()));
             }
+            if let Some(refusal) = this.broken {
+                let error = io::Error::new(io::ErrorKind::InvalidData, refusal.name());
+                return Poll::Ready(Err(error));
+            }
             if this.closed {
                 // Not the end: hyper would drop the answer.
                 return Poll::Pending;
@@ -193,14 +204,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screen<S> {
             if this.framer.is_undecided() {
                 ready!(this.poll_turn(cx));
             }
-            if this.examine_kept()? {
+            if this.examine_kept() {
                 continue;
             }
             if this.keeper.is_late() && this.framer.is_at_boundary() {
                 if this.kept.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                this.refuse(Refusal::SlowHead)?;
+                this.refuse(Refusal::SlowHead);
                 continue;
             }
             this.keeper.register(cx.waker());
@@ -217,7 +228,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screen<S> {
                 this.at_end = true;
                 return Poll::Ready(Ok(()));
             }
-            this.examine_read(out, start)?;
+            this.examine_read(out, start);
             if out.filled().len() > start {
                 return Poll::Ready(Ok(()));
             }

@@ -76,7 +76,7 @@ impl Proxy {
             directory,
         };
         let text = std::fs::read_to_string(proxy.directory.path().join("default.toml"));
-        let expected = if text.expect("settings").contains("https =") {
+        let expected = if text.expect("settings").contains("\nhttps =") {
             2
         } else {
             1
