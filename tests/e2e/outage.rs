@@ -16,9 +16,10 @@ use crate::harness::run::say;
 use crate::harness::stack::Stack;
 use crate::harness::visitor::Visitor;
 
-/// Votes before the outage, and again after it.
+const OUTAGES: usize = 3;
+/// Votes before each outage, and after the last one.
 const VOTES: u64 = 10;
-/// Attempts during the outage.
+/// Attempts during an outage.
 const ATTEMPTS: u64 = 5;
 /// An outage must not make a visitor wait longer for his answer, whatever it is.
 const LATEST: Duration = Duration::from_secs(40);
@@ -27,12 +28,12 @@ const LATEST: Duration = Duration::from_secs(40);
 async fn a_restart_of_redis_loses_no_vote() {
     let mut stack = Stack::start(Options::default()).await;
     let (voting, poll) = Voting::start(&stack).await;
-    voting.counted(VOTES).await;
-
-    stack.ground.redis.stop();
-    voting.attempted(ATTEMPTS).await;
-    stack.ground.redis.start_again();
-
+    for _ in 0..OUTAGES {
+        voting.counted(VOTES).await;
+        stack.ground.redis.stop();
+        voting.attempted(ATTEMPTS).await;
+        stack.ground.redis.start_again();
+    }
     voting.counted(VOTES).await;
     nothing_lost(&stack, &poll, voting.stop().await).await;
     stack.stop().await;
@@ -42,12 +43,12 @@ async fn a_restart_of_redis_loses_no_vote() {
 async fn an_outage_of_postgresql_loses_no_vote() {
     let stack = Stack::start(Options::default()).await;
     let (voting, poll) = Voting::start(&stack).await;
-    voting.counted(VOTES).await;
-
-    let outage = Outage::begin(&stack.ground.database).await;
-    voting.attempted(ATTEMPTS).await;
-    outage.end().await;
-
+    for _ in 0..OUTAGES {
+        voting.counted(VOTES).await;
+        let outage = Outage::begin(&stack.ground.database).await;
+        voting.attempted(ATTEMPTS).await;
+        outage.end().await;
+    }
     voting.counted(VOTES).await;
     nothing_lost(&stack, &poll, voting.stop().await).await;
     stack.stop().await;

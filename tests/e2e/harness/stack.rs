@@ -38,9 +38,10 @@ impl Stack {
         }
     }
 
-    /// URL of the site, without a slash at the end.
+    /// HTTPS URL of the site, without a slash at the end.
     pub(crate) fn base(&self) -> String {
-        format!("http://{}", self.authority)
+        let authority = self.proxy.listening("https");
+        format!("https://{}", authority.expect("the proxy's HTTPS address"))
     }
 
     pub(crate) fn visitor(&self) -> Visitor {
