@@ -40,9 +40,9 @@ fn an_idle_connection_ends_after_its_limit() {
 fn a_visitor_who_does_not_read_is_found_even_with_a_request_at_work() {
     let pulse = Pulse::new();
     pulse.request_begins();
-    let _: Poll<()> = pulse.writes(Poll::Pending);
+    assert_eq!(pulse.writes(Poll::<()>::Pending), Poll::Pending);
     assert_eq!(after(&pulse, 31), Some(Verdict::Stalled));
-    let _ = pulse.writes(Poll::Ready(()));
+    assert_eq!(pulse.writes(Poll::Ready(())), Poll::Ready(()));
     assert_eq!(after(&pulse, 31), None);
 }
 

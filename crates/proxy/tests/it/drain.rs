@@ -44,7 +44,8 @@ async fn keep_asking(to: SocketAddr, tally: Arc<Tally>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_under_load_loses_no_request() {
     let app = App::start_unix().await;
-    let mut proxy = Proxy::to(&app.target);
+    let two_threads = "[proxy]\nhttp = '127.0.0.1:0'\nthreads = 2\n";
+    let mut proxy = Proxy::start(&format!("{two_threads}{}", proxy::app(&app.target)));
     let tally = Arc::new(Tally::default());
     let visitors: Vec<_> = (0..32)
         .map(|_| tokio::spawn(keep_asking(proxy.http, Arc::clone(&tally))))
