@@ -114,8 +114,6 @@ async fn refuses(checkout: &Checkout, command: Start, code: i32, words: &[&str])
     let errors: Vec<&str> = said
         .lines()
         .filter(|line| line.starts_with("error: "))
-        // A component has said why; which command of it failed is no second reason.
-        .filter(|line| !line.contains("` failed (exit status: "))
         .collect();
     assert_eq!(errors.len(), 1, "one message, please:\n{said}");
     for word in words {

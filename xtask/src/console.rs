@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 
 pub(crate) use prefix::Prefix;
 
+use crate::process::Failed;
+
 /// Lines waiting to be written.
 const QUEUE: usize = 1024;
 /// Longest line that is kept in one piece, in bytes.
@@ -24,9 +26,15 @@ pub(crate) fn say(text: &str) {
     drop(writeln!(io::stdout().lock(), "{text}"));
 }
 
-/// Writes an error with its causes, once, as one block.
+/// Writes an error with its causes, once, as one block. What has explained itself already is only
+/// named, so that a failure is one message.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let mut block = format!("error: {error}\n");
+    let label = if error.is::<Failed>() {
+        "stopped"
+    } else {
+        "error"
+    };
+    let mut block = format!("{label}: {error}\n");
     for cause in error.chain().skip(1) {
         block.push_str(&format!("caused by: {cause}\n"));
     }
