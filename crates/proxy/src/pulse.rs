@@ -74,7 +74,12 @@ impl Pulse {
 
     /// Its answer is complete.
     pub fn request_ends(&self) {
-        self.idle_since.store(now(), Ordering::Relaxed);
+        let now = now();
+        self.idle_since.store(now, Ordering::Relaxed);
+        if self.head_since.load(Ordering::Relaxed) != 0 {
+            // A pipelined head that began while we were at work: its time begins now.
+            self.head_since.store(now, Ordering::Relaxed);
+        }
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 

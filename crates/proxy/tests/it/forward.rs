@@ -203,3 +203,46 @@ async fn the_admin_listener_counts() {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
 }
+
+#[tokio::test]
+async fn the_application_is_a_child_of_our_span_when_traces_are_exported() {
+    const THEIRS: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let app = App::start().await;
+    for (trusted, kept) in [("", false), ("127.0.0.1", true)] {
+        let proxy = Proxy::start(&format!(
+            "[proxy]\nhttp = '127.0.0.1:0'\ntrusted = '{trusted}'\n\
+             [telemetry]\notlp_endpoint = 'http://127.0.0.1:1'\n{}",
+            crate::harness::proxy::app(&app.target)
+        ));
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\ntraceparent: {THEIRS}\r\n\r\n");
+        Visitor::ask(proxy.http, &request).await;
+        let sent = app.only().header("traceparent").to_owned();
+        assert_eq!(sent.len(), THEIRS.len(), "{sent}");
+        assert_eq!(sent[3..35] == THEIRS[3..35], kept, "{sent}");
+        assert_ne!(sent[36..52], THEIRS[36..52], "the parent is our span");
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_who_leaves_is_logged_and_the_application_is_let_go() {
+    let app = App::start().await;
+    let settings = format!(
+        "admin = '127.0.0.1:0'\n{}",
+        crate::harness::proxy::app(&app.target)
+    );
+    let proxy = Proxy::start(&settings);
+    let mut visitor = Visitor::connect(proxy.http).await;
+    visitor
+        .send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    crate::harness::until("it is at work", || app.begun() == 1).await;
+    drop(visitor);
+    crate::harness::until("it is logged", || proxy.log().contains("/slow/60000 499")).await;
+    let metrics = Visitor::get(proxy.admin.expect("admin"), "/metrics")
+        .await
+        .text();
+    assert!(
+        metrics.contains("kiuas_proxy_requests_in_flight 0"),
+        "{metrics}"
+    );
+}
