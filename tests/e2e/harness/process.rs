@@ -69,6 +69,8 @@ impl Start {
         let output = run.join(&format!("{}.out", self.name));
         let child = self
             .command
+            // What a killed process leaves in the temporary directory goes with the run.
+            .env("TMPDIR", run.path())
             .env("NOTIFY_SOCKET", &socket)
             .env("KIUAS_FOLLOW_PARENT", std::process::id().to_string())
             .env(MARKER, run.mark())
