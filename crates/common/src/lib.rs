@@ -7,6 +7,7 @@
 //! type of actix (http 0.2) appears.
 
 pub mod admin;
+pub mod exit;
 pub mod listener;
 pub mod metrics;
 pub mod notify;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kiuas_common::Period;
+use kiuas_common::exit::USAGE;
 
 use crate::Application;
-use crate::failure::USAGE;
 
 /// Everything that can be said on the command line.
 #[derive(Debug, Parser)]

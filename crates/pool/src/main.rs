@@ -2,7 +2,6 @@
 
 mod cli;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,13 +9,10 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use kiuas_common::settings::Sources;
 use kiuas_common::telemetry::{self, TelemetrySettings};
-use kiuas_common::{Settings, notify};
+use kiuas_common::{Settings, exit, notify};
 use kiuas_pool::{PoolError, PoolSettings};
 
 use cli::{Cli, Command, Health, Run};
-
-const FAILED: u8 = 1;
-const WRONG_USAGE: u8 = 64;
 
 /// What went wrong, and whose fault it is.
 enum Failure {
@@ -38,8 +34,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(error)) => complain(&error, WRONG_USAGE),
-        Err(Failure::Runtime(error)) => complain(&error, FAILED),
+        Err(Failure::Usage(error)) => exit::report(error.as_ref(), exit::USAGE),
+        Err(Failure::Runtime(error)) => exit::report(error.as_ref(), exit::FAILED),
     }
 }
 
@@ -101,15 +97,6 @@ fn usage(error: &clap::Error) -> ExitCode {
     if asked {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(WRONG_USAGE)
+        ExitCode::from(exit::USAGE)
     }
-}
-
-fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("caused by: {cause}\n"));
-    }
-    drop(std::io::stderr().lock().write_all(text.as_bytes()));
-    ExitCode::from(code)
 }

@@ -8,16 +8,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
-use kiuas_common::Settings;
-use kiuas_common::notify;
 use kiuas_common::telemetry::{self, TelemetrySettings};
+use kiuas_common::{Settings, exit, notify};
 use kiuas_proxy::Proxy;
 use kiuas_proxy::settings::{ProxySettings, effective};
 
 use cli::{Cli, Command, Common, Show};
-
-const FAILED: u8 = 1;
-const WRONG_USAGE: u8 = 64;
 
 /// What went wrong, and whose fault it is.
 enum Failure {
@@ -40,8 +36,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(error)) => complain(&error, WRONG_USAGE),
-        Err(Failure::Runtime(error)) => complain(&error, FAILED),
+        Err(Failure::Usage(error)) => exit::report(error.as_ref(), exit::USAGE),
+        Err(Failure::Runtime(error)) => exit::report(error.as_ref(), exit::FAILED),
     }
 }
 
@@ -116,15 +112,6 @@ fn usage(error: &clap::Error) -> ExitCode {
     if asked {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(WRONG_USAGE)
+        ExitCode::from(exit::USAGE)
     }
-}
-
-fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("caused by: {cause}\n"));
-    }
-    drop(std::io::stderr().lock().write_all(text.as_bytes()));
-    ExitCode::from(code)
 }
