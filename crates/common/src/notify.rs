@@ -29,9 +29,21 @@ pub fn status(text: &str) {
 }
 
 fn send(message: &str) {
-    if let Err(error) = try_send(message) {
-        tracing::warn!(%error, "could not tell the supervisor `{message}`");
+    match try_send(message) {
+        Ok(()) => {}
+        // It waited for READY alone and has closed its ear, or has ended.
+        Err(error) if is_gone(&error) => {
+            tracing::debug!(%error, "nobody hears `{message}` any more");
+        }
+        Err(error) => tracing::warn!(%error, "could not tell the supervisor `{message}`"),
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
 }
 
 fn try_send(message: &str) -> io::Result<()> {

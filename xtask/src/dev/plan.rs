@@ -42,7 +42,12 @@ impl Plan {
 
     /// True when the running stack is what it should be.
     pub(super) fn is_empty(&self) -> bool {
-        !self.migrate && self.replace.is_empty() && self.roll.is_empty()
+        !self.migrate && self.touches_nothing()
+    }
+
+    /// True if every component goes on as it is.
+    pub(super) fn touches_nothing(&self) -> bool {
+        self.replace.is_empty() && self.roll.is_empty()
     }
 
     /// The components touched, for the log.

@@ -226,6 +226,10 @@ impl Session {
         for program in &changed {
             rebuild.build.adopt(program)?;
         }
+        if plan.touches_nothing() {
+            self.say("migrated; nothing that runs is touched");
+            return Ok(());
+        }
         self.say(&format!("rolling {}", plan.summary()));
         for component in &plan.roll {
             self.signal(*component, Signal::HUP);
