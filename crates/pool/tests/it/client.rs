@@ -57,7 +57,7 @@ impl Connection {
         self.answer()
     }
 
-    fn ask(&mut self, path: &str) -> std::io::Result<()> {
+    pub(crate) fn ask(&mut self, path: &str) -> std::io::Result<()> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes())
     }

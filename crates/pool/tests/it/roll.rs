@@ -121,8 +121,10 @@ fn a_child_that_does_not_finish_holds_up_no_roll_and_is_killed() {
     let pool = Pool::start(&arguments, &orders.command());
     pool.wait_until_ready();
     let address = pool.address("web");
-    let old = get(address, "/").expect("answer").pid();
-    let mut stuck = Connection::asking(address, "/stuck");
+    // An answer first: the connection is the old child's then, and not taken by the new one.
+    let mut stuck = Connection::open(address).expect("connection");
+    let old = stuck.get("/").expect("answer").pid();
+    stuck.ask("/stuck").expect("request");
 
     pool.signal(Signal::HUP);
 
