@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use deadpool_redis::{PoolConfig, Runtime, Timeouts};
+use deadpool_redis::{Hook, HookError, PoolConfig, Runtime, Timeouts};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, TlsCertificates};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Period;
@@ -22,8 +22,11 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://[user:password@]host:port` or `redis+unix:///path/to.sock`, without a database number.
+    /// `redis://[user:password@]host:port`, `rediss://…` for TLS, or `redis+unix:///path/to.sock`,
+    /// without a database number.
     pub url: String,
+    /// PEM file of the certificate authorities for `rediss://`; empty: the system's.
+    pub ca_file: String,
     /// Database of sessions and cache.
     pub cache_db: u16,
     /// Database of the task queue.
@@ -42,6 +45,7 @@ impl Default for RedisSettings {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".to_owned(),
+            ca_file: String::new(),
             cache_db: 1,
             queue_db: 3,
             max_connections: 16,
@@ -57,8 +61,19 @@ impl Default for RedisSettings {
 #[non_exhaustive]
 pub enum RedisError {
     /// `redis.url` is no Redis URL.
-    #[error("`redis.url` is no Redis URL: write redis://host:port or redis+unix:///path")]
+    #[error(
+        "`redis.url` is no Redis URL: write redis://host:port, rediss://host:port or redis+unix:///path"
+    )]
     Url(#[source] redis::RedisError),
+    /// The certificates for TLS could not be read.
+    #[error("cannot use the certificates in `redis.ca_file` = `{path}`")]
+    Certificates {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: std::io::Error,
+    },
     /// The pool could not be made.
     #[error("cannot make the Redis pool: {0}")]
     Pool(String),
@@ -129,19 +144,15 @@ impl Redis {
     }
 
     fn open(settings: &RedisSettings, database: u16) -> Result<Self, RedisError> {
-        let info = settings
-            .url
-            .as_str()
-            .into_connection_info()
-            .map_err(RedisError::Url)?;
-        let redis_settings = info.redis_settings().clone().set_db(database.into());
-        let info = info.set_redis_settings(redis_settings);
-        let client = Client::open(info.clone()).map_err(RedisError::Url)?;
+        let client = client(settings, database)?;
         let configuration = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(settings.acquire_timeout.duration()))
             .set_response_timeout(Some(settings.response_timeout.duration()));
-        let manager = deadpool_redis::Manager::new_with_config(info, configuration)
-            .map_err(RedisError::Url)?;
+        let manager = deadpool_redis::Manager::new_with_config(
+            client.get_connection_info().clone(),
+            configuration,
+        )
+        .map_err(RedisError::Url)?;
         let timeout = Some(settings.acquire_timeout.duration());
         let pool = deadpool_redis::Pool::builder(manager)
             .config(PoolConfig {
@@ -154,6 +165,7 @@ impl Redis {
                 ..PoolConfig::default()
             })
             .runtime(Runtime::Tokio1)
+            .post_create(name_connection())
             .build()
             .map_err(|error| RedisError::Pool(error.to_string()))?;
         Ok(Self {
@@ -241,3 +253,51 @@ impl Redis {
         }
     }
 }
+
+fn client(settings: &RedisSettings, database: u16) -> Result<Client, RedisError> {
+    let info = settings
+        .url
+        .as_str()
+        .into_connection_info()
+        .map_err(RedisError::Url)?;
+    let of_database = info.redis_settings().clone().set_db(database.into());
+    let info = info.set_redis_settings(of_database);
+    if settings.ca_file.is_empty() {
+        return Client::open(info).map_err(RedisError::Url);
+    }
+    let authorities =
+        std::fs::read(&settings.ca_file).map_err(|source| RedisError::Certificates {
+            path: settings.ca_file.clone(),
+            source,
+        })?;
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(authorities),
+    };
+    Client::build_with_tls(info, certificates).map_err(RedisError::Url)
+}
+
+/// Names each new connection after its process, so that `CLIENT LIST` tells who is who.
+fn name_connection() -> Hook {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = std::path::Path::new(&program)
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    // Redis allows no spaces and no control characters in a name.
+    let program: String = program.chars().filter(char::is_ascii_graphic).collect();
+    let name = format!("{program}-{}", std::process::id());
+    Hook::async_fn(move |connection, _| {
+        let name = name.clone();
+        Box::pin(async move {
+            redis::cmd("CLIENT")
+                .arg("SETNAME")
+                .arg(name)
+                .query_async::<()>(connection)
+                .await
+                .map_err(HookError::Backend)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;
