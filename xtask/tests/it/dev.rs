@@ -128,6 +128,8 @@ fn a_component_that_ends_before_it_is_ready_stops_everything() {
         "{}",
         ended.log
     );
-    assert!(ended.errors()[0].contains("web ended before it was ready"));
+    let stopped = "stopped: web ended before it was ready";
+    assert!(ended.log.contains(stopped), "{}", ended.log);
+    assert_eq!(ended.errors().len(), 0, "{}", ended.log);
     bench.assert_nothing_runs();
 }
