@@ -24,6 +24,10 @@ pub(super) fn member(file: &Source) -> Vec<Breach> {
         Ok(manifest) => manifest,
         Err(error) => return vec![format!("{}: {error}", file.path.display())],
     };
+    // A workspace of its own has nothing to inherit from.
+    if manifest.contains_key("workspace") {
+        return Vec::new();
+    }
     let breach = |what: String| format!("{}: {what}", file.path.display());
     let mut breaches = Vec::new();
     let package = manifest.get("package").and_then(Value::as_table);

@@ -55,20 +55,12 @@ impl TraceContext {
     /// treat as absent (section 4.3).
     #[must_use]
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
-        let context = Self {
-            traceparent: (traceparent.len() >= TRACEPARENT_LENGTH
-                && traceparent.len() <= 2 * TRACEPARENT_LENGTH)
-                .then(|| traceparent.to_owned())?,
+        is_traceparent(traceparent).then(|| Self {
+            traceparent: traceparent.to_owned(),
             tracestate: tracestate
                 .filter(|state| state.len() <= LONGEST_TRACESTATE)
                 .map(str::to_owned),
-        };
-        context
-            .extract()
-            .span()
-            .span_context()
-            .is_valid()
-            .then_some(context)
+        })
     }
 
     /// Makes `span` a child of this context. Call it before the span is entered for the first time.
@@ -93,6 +85,34 @@ impl TraceContext {
     }
 }
 
+/// Section 3.2.2, and 4.3 for versions to come, which may go on after what version 00 has. The
+/// propagator is more lenient: it takes fields of other lengths, and signs before digits.
+fn is_traceparent(text: &str) -> bool {
+    let Some((known, rest)) = text.split_at_checked(TRACEPARENT_LENGTH) else {
+        return false;
+    };
+    let fields: Vec<&str> = known.split('-').collect();
+    let [version, trace, span, flags] = fields[..] else {
+        return false;
+    };
+    let is_hex = |field: &str, length: usize| {
+        let mut digits = field.bytes();
+        field.len() == length && digits.all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id =
+        |field: &str, length: usize| is_hex(field, length) && field.bytes().any(|d| d != b'0');
+    let rest_fits = match version {
+        "00" => rest.is_empty(),
+        _ => rest.is_empty() || (rest.starts_with('-') && rest.len() <= TRACEPARENT_LENGTH),
+    };
+    is_hex(version, 2)
+        && version != "ff"
+        && is_id(trace, 32)
+        && is_id(span, 16)
+        && is_hex(flags, 2)
+        && rest_fits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +129,12 @@ mod tests {
     }
 
     #[test]
+    fn a_version_to_come_may_go_on_after_what_we_know() {
+        let longer = format!("cc{}-what-the-future-brings", &VALID[2..]);
+        assert!(TraceContext::parse(&longer, None).is_some());
+    }
+
+    #[test]
     fn an_ill_formed_context_counts_as_absent() {
         let zeros = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
         for text in [
@@ -118,6 +144,12 @@ mod tests {
             &VALID[..54],
             &zeros,
             &VALID.repeat(40),
+            &VALID.to_uppercase(),
+            &format!("{VALID}-"),
+            &format!("ff{}", &VALID[2..]),
+            &format!("cc{}.more", &VALID[2..]),
+            &format!("00-{}-{}-01", "0af7", "+".repeat(44)),
+            &"é".repeat(30),
         ] {
             assert_eq!(TraceContext::parse(text, None), None, "{text}");
         }

@@ -140,6 +140,8 @@ impl Relay {
         }
     }
 
+    // One trace of its own a batch: it carries messages of many traces.
+    #[tracing::instrument(name = "relay outbox", skip_all)]
     async fn relay_batch(&self) -> Result<u64, QueueError> {
         let mut connection = self.postgres.get().await?;
         let transaction = connection.transaction().await?;
