@@ -43,13 +43,9 @@ pub(crate) struct StandIn {
     /// Fail with one line instead of installing what is missing
     #[arg(long)]
     no_install: bool,
-    /// Where Debian's packages come from
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://deb.debian.org/debian"
-    )]
-    mirror: String,
+    /// Where Debian's packages come from; default: Debian's own mirror, security updates included
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
 }
 
 /// Runs a command about images.
@@ -69,7 +65,7 @@ fn stand_in(arguments: &StandIn) -> Result<()> {
     }
     docker::require_daemon()?;
     let mut registry = !arguments.force;
-    for recipe in Recipe::all(&arguments.mirror)? {
+    for recipe in Recipe::all(arguments.mirror.as_deref())? {
         let present = docker::presence(recipe.image)?;
         match Step::choose(&present, &recipe.fingerprint(), arguments.force) {
             Step::Keep => {

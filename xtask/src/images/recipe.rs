@@ -35,7 +35,7 @@ pub(crate) struct Recipe {
 #[derive(Debug)]
 enum Kind {
     /// Debian's smallest system.
-    Base { mirror: String },
+    Base { mirror: Option<String> },
     /// A Dockerfile and the files beside it.
     Build {
         files: Vec<(&'static str, &'static str)>,
@@ -57,8 +57,8 @@ struct Toolchain {
 
 impl Recipe {
     /// All images, each after those that it is made from.
-    pub(crate) fn all(mirror: &str) -> Result<Vec<Self>> {
-        let mirror = mirror.to_owned();
+    pub(crate) fn all(mirror: Option<&str>) -> Result<Vec<Self>> {
+        let mirror = mirror.map(str::to_owned);
         Ok(vec![
             Self {
                 image: "debian:bookworm-slim",
@@ -125,7 +125,7 @@ impl Recipe {
     pub(crate) fn make(&self, directory: &Path, interrupt: &Interrupt) -> Result<()> {
         let archive = directory.join(format!("{}.tar", std::process::id()));
         let made = match &self.kind {
-            Kind::Base { mirror } => self.import(mirror, &archive, interrupt),
+            Kind::Base { mirror } => self.import(mirror.as_deref(), &archive, interrupt),
             Kind::Build { files } => {
                 self.context(files, directory, &archive, interrupt)?;
                 self.build(&archive)
@@ -140,7 +140,7 @@ impl Recipe {
         made.with_context(|| format!("cannot make a stand-in for {}", self.image))
     }
 
-    fn import(&self, mirror: &str, archive: &Path, interrupt: &Interrupt) -> Result<()> {
+    fn import(&self, mirror: Option<&str>, archive: &Path, interrupt: &Interrupt) -> Result<()> {
         let mut bootstrap = Command::new("mmdebstrap");
         bootstrap.args([
             "--quiet",
@@ -149,11 +149,8 @@ impl Recipe {
         ]);
         bootstrap.args(WITHOUT.map(|option| format!("--dpkgopt={option}")));
         bootstrap.arg(format!("--customize-hook={NO_SERVICES}"));
-        bootstrap.arg("bookworm").arg(archive);
         // With its default mirror mmdebstrap adds Debian's security updates by itself.
-        if mirror != "http://deb.debian.org/debian" {
-            bootstrap.arg(mirror);
-        }
+        bootstrap.arg("bookworm").arg(archive).args(mirror);
         succeed(&mut bootstrap, interrupt)?;
         let mut import = Command::new("docker");
         import

@@ -6,7 +6,7 @@ redis-server:
   Candidate: 5:7.0.15-1~deb12u10
   Version table:
      5:7.0.15-1~deb12u10 500
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://mirror.example/debian-security bookworm-security/main amd64 Packages
 postgresql-server-dev:
   Installed: (none)
   Candidate: (none)
