@@ -28,7 +28,7 @@ pub enum PostgresError {
     #[error("`postgres.url` is no PostgreSQL URL: write postgres://user:password@host/database")]
     Url(#[source] tokio_postgres::Error),
     /// The certificates for TLS could not be read.
-    #[error("cannot use the certificates in `postgres.ca_file` = `{path}`: {problem}")]
+    #[error("cannot use the certificates in `postgres.ca_path` = `{path}`: {problem}")]
     Certificates {
         /// The file.
         path: String,

@@ -26,7 +26,7 @@ pub struct RedisSettings {
     /// without a database number.
     pub url: String,
     /// PEM file of the certificate authorities for `rediss://`; empty: the system's.
-    pub ca_file: String,
+    pub ca_path: String,
     /// Database of sessions and cache.
     pub cache_db: u16,
     /// Database of the task queue.
@@ -45,7 +45,7 @@ impl Default for RedisSettings {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".to_owned(),
-            ca_file: String::new(),
+            ca_path: String::new(),
             cache_db: 1,
             queue_db: 3,
             max_connections: 16,
@@ -66,7 +66,7 @@ pub enum RedisError {
     )]
     Url(#[source] redis::RedisError),
     /// The certificates for TLS could not be read.
-    #[error("cannot use the certificates in `redis.ca_file` = `{path}`")]
+    #[error("cannot use the certificates in `redis.ca_path` = `{path}`")]
     Certificates {
         /// The file.
         path: String,
@@ -262,12 +262,12 @@ fn client(settings: &RedisSettings, database: u16) -> Result<Client, RedisError>
         .map_err(RedisError::Url)?;
     let of_database = info.redis_settings().clone().set_db(database.into());
     let info = info.set_redis_settings(of_database);
-    if settings.ca_file.is_empty() {
+    if settings.ca_path.is_empty() {
         return Client::open(info).map_err(RedisError::Url);
     }
     let authorities =
-        std::fs::read(&settings.ca_file).map_err(|source| RedisError::Certificates {
-            path: settings.ca_file.clone(),
+        std::fs::read(&settings.ca_path).map_err(|source| RedisError::Certificates {
+            path: settings.ca_path.clone(),
             source,
         })?;
     let certificates = TlsCertificates {

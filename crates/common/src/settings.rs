@@ -6,7 +6,8 @@
 //! directory (default `config`).
 //!
 //! A section is a struct in the crate that uses it, with `#[serde(default, deny_unknown_fields)]` and
-//! its defaults in `impl Default`.
+//! its defaults in `impl Default`. No key may end with `_file`: its variable would read as the name of
+//! a file that holds the value. A key that names a file ends with `_path`.
 
 mod error;
 mod explain;

@@ -29,7 +29,7 @@ pub struct PostgresSettings {
     /// TLS towards the server. Unix sockets never use it.
     pub tls: TlsMode,
     /// PEM file of the certificate authorities for `verify`.
-    pub ca_file: String,
+    pub ca_path: String,
 }
 
 impl Default for PostgresSettings {
@@ -43,7 +43,7 @@ impl Default for PostgresSettings {
             statement_timeout: Period::seconds(30),
             wait_timeout: Period::seconds(30),
             tls: TlsMode::Disable,
-            ca_file: String::new(),
+            ca_path: String::new(),
         }
     }
 }
@@ -55,7 +55,7 @@ pub enum TlsMode {
     /// None.
     #[default]
     Disable,
-    /// Certificate and host name are checked against `postgres.ca_file`.
+    /// Certificate and host name are checked against `postgres.ca_path`.
     Verify,
 }
 

@@ -11,7 +11,7 @@ pub(super) fn connector(settings: &PostgresSettings) -> Result<MakeRustlsConnect
     crate::tls::install_provider();
     let roots = match settings.tls {
         TlsMode::Disable => RootCertStore::empty(),
-        TlsMode::Verify => authorities(&settings.ca_file)?,
+        TlsMode::Verify => authorities(&settings.ca_path)?,
     };
     let configuration = ClientConfig::builder()
         .with_root_certificates(roots)

@@ -52,7 +52,7 @@ async fn a_connection_over_tls_checks_the_servers_certificate() {
     crate::tls::install_provider();
     let trusting = RedisSettings {
         url: format!("rediss://localhost:{port}"),
-        ca_file: file("authority.pem"),
+        ca_path: file("authority.pem"),
         ..RedisSettings::default()
     };
     Redis::cache(&trusting)
@@ -62,7 +62,7 @@ async fn a_connection_over_tls_checks_the_servers_certificate() {
         .expect("ping");
     // The system's authorities do not know ours.
     let wary = RedisSettings {
-        ca_file: String::new(),
+        ca_path: String::new(),
         ..trusting
     };
     assert!(Redis::cache(&wary).expect("settings").ping().await.is_err());
@@ -86,7 +86,7 @@ async fn connections_carry_the_name_of_their_process() {
 #[test]
 fn a_missing_file_of_authorities_is_named() {
     let settings = RedisSettings {
-        ca_file: "/nowhere/authority.pem".to_owned(),
+        ca_path: "/nowhere/authority.pem".to_owned(),
         ..RedisSettings::default()
     };
     let error = Redis::cache(&settings).expect_err("accepted");
