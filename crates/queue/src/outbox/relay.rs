@@ -69,15 +69,11 @@ impl Relay {
         self
     }
 
-    /// Relays until the drain begins. Trouble with PostgreSQL or Redis is logged and tried again, for
-    /// ever: nothing is lost meanwhile.
+    /// Relays until the drain begins, and finishes the batch that it is at. Trouble with PostgreSQL or
+    /// Redis is logged and tried again, for ever: nothing is lost meanwhile.
     pub async fn run(&self, shutdown: Shutdown) {
         let mut pause = FIRST_PAUSE;
-        while !shutdown.is_draining() {
-            let error = tokio::select! {
-                outcome = self.listen(&mut pause) => outcome,
-                () = shutdown.draining() => return,
-            };
+        while let Err(error) = self.listen(&mut pause, &shutdown).await {
             tracing::warn!(
                 error = %error.with_causes(),
                 pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
@@ -91,27 +87,26 @@ impl Relay {
         }
     }
 
-    /// Relays what comes, until something fails.
-    async fn listen(&self, pause: &mut Duration) -> QueueError {
-        let mut listener = match self.subscribe().await {
-            Ok(listener) => listener,
-            Err(error) => return error.into(),
-        };
-        loop {
-            if let Err(error) = self.relay_all().await {
-                return error;
+    /// Relays what comes, until the drain begins or something fails. Only waiting is cut short by the
+    /// drain: a batch that is dropped between its push and its commit would be sent a second time.
+    async fn listen(&self, pause: &mut Duration, shutdown: &Shutdown) -> Result<(), QueueError> {
+        let mut listener = self.subscribe().await?;
+        while !shutdown.is_draining() {
+            if self.relay_batch().await? == BATCH.unsigned_abs() {
+                continue;
             }
             *pause = FIRST_PAUSE;
-            let woken = listener.notifications.recv();
-            match tokio::time::timeout(FALLBACK, woken).await {
+            let woken = tokio::select! {
+                woken = tokio::time::timeout(FALLBACK, listener.notifications.recv()) => woken,
+                () = shutdown.draining() => return Ok(()),
+            };
+            match woken {
                 Ok(Some(_)) => while listener.notifications.try_recv().is_ok() {},
                 Err(_) => {}
-                Ok(None) => match self.subscribe().await {
-                    Ok(again) => listener = again,
-                    Err(error) => return error.into(),
-                },
+                Ok(None) => listener = self.subscribe().await?,
             }
         }
+        Ok(())
     }
 
     async fn subscribe(&self) -> Result<Dedicated, PostgresError> {
