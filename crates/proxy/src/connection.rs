@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -17,9 +19,11 @@ use kiuas_common::listener::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use crate::exchange::{self, Connection, Place};
+use crate::body::Inbound;
+use crate::exchange::{self, Connection, Place, Reader};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
 use crate::pulse::{Pulse, Verdict};
+use crate::record::Recorded;
 use crate::screen::{Gatekeeper, Screen};
 use crate::watched::Watched;
 use crate::worker::Worker;
@@ -103,14 +107,11 @@ where
         worker: Rc::clone(worker),
         peer,
         secure,
-        keeper: Some(Arc::clone(&keeper)),
+        reader: Reader::Screen(Arc::clone(&keeper)),
         pulse: Arc::clone(&pulse),
         place: Rc::new(place),
     });
-    let service = service_fn(move |request| {
-        let connection = Rc::clone(&connection);
-        async move { Ok::<_, Infallible>(exchange::run(connection, request).await) }
-    });
+    let service = service_fn(move |request| answer(Rc::clone(&connection), request));
     let io = TokioIo::new(Screen::new(stream, Arc::clone(&keeper), Arc::clone(&pulse)));
     // `pipeline_flush` stays off: with it, the last answer before an end is swallowed. No timer: the
     // sweeper's limits are finer.
@@ -148,14 +149,11 @@ where
         worker: Rc::clone(worker),
         peer,
         secure: true,
-        keeper: None,
+        reader: Reader::Frames,
         pulse: Arc::clone(&pulse),
         place: Rc::new(place),
     });
-    let service = service_fn(move |request| {
-        let connection = Rc::clone(&connection);
-        async move { Ok::<_, Infallible>(exchange::run(connection, request).await) }
-    });
+    let service = service_fn(move |request| answer(Rc::clone(&connection), request));
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
     let served = http2::Builder::new(OnThisThread)
         .timer(TokioTimer::new())
@@ -175,6 +173,15 @@ where
         None,
     )
     .await
+}
+
+/// A request that came by way of hyper.
+async fn answer(
+    connection: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<Recorded>, Infallible> {
+    let (parts, body) = request.into_parts();
+    Ok(exchange::run(connection, parts, Inbound::visitor(body)).await)
 }
 
 /// Drives a connection through its limits and the drain. HTTP/2 has no `keeper`.

@@ -15,12 +15,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, HeaderName};
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{HeaderValue, Response};
 use kiuas_common::telemetry::TraceContext;
 use tracing::Span;
 
-use crate::body::Outbound;
+use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::meter::Counted;
 use crate::page;
@@ -41,12 +41,32 @@ pub struct Connection {
     pub peer: Option<SocketAddr>,
     /// Over TLS.
     pub secure: bool,
-    /// Its reader; none for HTTP/2, which is framed by itself.
-    pub keeper: Option<Arc<Gatekeeper>>,
+    /// Who reads its requests.
+    pub reader: Reader,
     /// Its stamps.
     pub pulse: Arc<Pulse>,
     /// Its place among the connections; a tunnel keeps it.
     pub place: Rc<Place>,
+}
+
+/// Who reads a connection's requests, and so where their heads were shown to the gate.
+#[derive(Debug)]
+pub enum Reader {
+    /// The screen in front of hyper's HTTP/1: every head was judged as it came over the wire.
+    Screen(Arc<Gatekeeper>),
+    /// The fast lane: only heads that passed come here.
+    Lane,
+    /// HTTP/2, which is framed by itself: heads are judged here.
+    Frames,
+}
+
+impl Reader {
+    fn keeper(&self) -> Option<&Gatekeeper> {
+        match self {
+            Self::Screen(keeper) => Some(keeper),
+            Self::Lane | Self::Frames => None,
+        }
+    }
 }
 
 /// A place among the visitors' connections.
@@ -58,17 +78,21 @@ pub struct Place {
     pub counted: Counted,
 }
 
-/// Answers one request.
-pub async fn run(connection: Rc<Connection>, request: Request<Incoming>) -> Response<Recorded> {
+/// Answers one request, whichever way it came: the head as [`Parts`], the body beside it.
+pub async fn run(
+    connection: Rc<Connection>,
+    mut parts: Parts,
+    body: Inbound,
+) -> Response<Recorded> {
     let shared = &connection.worker.shared;
     let mut record = Record::new(&connection.pulse, &shared.meter, shared.plan.access_log);
     let turn = AwaitedTurn::new(&connection);
-    let html = page::wants_html(request.headers());
-    let outcome = answer(&connection, request, &turn, &mut record).await;
+    let outcome = answer(&connection, &mut parts, body, &turn, &mut record).await;
     drop(turn);
     let response = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
         record.fault = Some(fault);
+        let html = page::wants_html(&parts.headers);
         page::answer(fault, html, &record.request_id)
     });
     finish(&connection, response, record)
@@ -76,30 +100,30 @@ pub async fn run(connection: Rc<Connection>, request: Request<Incoming>) -> Resp
 
 async fn answer(
     connection: &Rc<Connection>,
-    request: Request<Incoming>,
+    parts: &mut Parts,
+    body: Inbound,
     turn: &AwaitedTurn<'_>,
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
     let shared = &connection.worker.shared;
-    let refused = gate::check(connection, &request, turn.arrival.and_then(|a| a.refusal));
+    let refused = gate::check(connection, parts, turn.arrival.and_then(|a| a.refusal));
     let visitor = Visitor::new(
         connection.peer,
         connection.secure,
-        request.headers(),
+        &parts.headers,
         &shared.plan.trusted,
     );
     record.client = visitor.address;
     record.request_id.clone_from(&visitor.request_id);
     refused.map_err(Fault::Refused)?;
-    request.method().as_str().clone_into(&mut record.method);
-    request.uri().path().clone_into(&mut record.path);
-    record.version = request.version();
+    parts.method.as_str().clone_into(&mut record.method);
+    parts.uri.path().clone_into(&mut record.path);
+    record.version = parts.version;
     if shared.traces {
-        record.span = server_span(&request, &visitor);
+        record.span = server_span(parts, &visitor);
         record.trace_id = TraceContext::of(&record.span).map(|t| t.trace_id().to_owned());
     }
-    let (mut parts, body) = request.into_parts();
-    let host = Host::of(&parts).ok_or(Fault::NoSite)?;
+    let host = Host::of(parts).ok_or(Fault::NoSite)?;
     record.host.clone_from(&host.name);
     let site = shared.plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
     if site.redirect_https && visitor.scheme == "http" {
@@ -113,15 +137,15 @@ async fn answer(
         host: &host,
         turn,
     };
-    action::run(&wanted, route, &mut parts, body, record).await
+    action::run(&wanted, route, parts, body, record).await
 }
 
 /// The reader knows better why a body broke off.
 fn exact(fault: Fault, connection: &Connection) -> Fault {
     let refusal = connection
-        .keeper
-        .as_ref()
-        .and_then(|keeper| keeper.body_refusal());
+        .reader
+        .keeper()
+        .and_then(Gatekeeper::body_refusal);
     match (fault, refusal) {
         (Fault::BodyBroken, Some(refusal)) => Fault::Refused(refusal),
         _ => fault,
@@ -139,21 +163,22 @@ fn finish(
     }
     let last = record.fault.is_some_and(Fault::ends_connection)
         || connection.worker.shared.shutdown.is_draining();
-    if last && connection.keeper.is_some() && !headers.contains_key(CONNECTION) {
+    let is_http1 = !matches!(connection.reader, Reader::Frames);
+    if last && is_http1 && !headers.contains_key(CONNECTION) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     record.answered(response.status().as_u16());
     response.map(|body| Recorded::new(body, record))
 }
 
-fn server_span(request: &Request<Incoming>, visitor: &Visitor) -> Span {
-    let method = request.method();
+fn server_span(parts: &Parts, visitor: &Visitor) -> Span {
+    let method = &parts.method;
     let span = tracing::info_span!(
         "proxy",
         otel.name = format!("proxy {method}"),
         otel.kind = "server",
         http.request.method = %method,
-        url.path = request.uri().path(),
+        url.path = parts.uri.path(),
         url.scheme = visitor.scheme,
         request.id = visitor.request_id,
         http.response.status_code = tracing::field::Empty,
@@ -174,7 +199,7 @@ pub struct AwaitedTurn<'a> {
 
 impl<'a> AwaitedTurn<'a> {
     fn new(connection: &'a Connection) -> Self {
-        let keeper = connection.keeper.as_deref();
+        let keeper = connection.reader.keeper();
         Self {
             keeper,
             arrival: keeper.map(Gatekeeper::next_call),

@@ -26,9 +26,12 @@ pub enum BodyFault {
     Broken,
 }
 
-/// What the forwarding phase knows about the body while it is on its way.
+/// What the forwarding phase knows about the body while it is on its way. Clones share it.
+#[derive(Debug, Clone)]
+pub struct InboundState(Option<Rc<Marks>>);
+
 #[derive(Debug)]
-pub struct InboundState {
+struct Marks {
     fault: Cell<Option<BodyFault>>,
     finished: Cell<bool>,
     moved: Cell<Instant>,
@@ -36,71 +39,97 @@ pub struct InboundState {
 
 impl InboundState {
     fn new(finished: bool) -> Self {
-        Self {
-            fault: Cell::new(None),
-            finished: Cell::new(finished),
-            moved: Cell::new(Instant::now()),
-        }
+        Self((!finished).then(|| {
+            Rc::new(Marks {
+                fault: Cell::new(None),
+                finished: Cell::new(false),
+                moved: Cell::new(Instant::now()),
+            })
+        }))
     }
 
     /// Why it ended early, if it did.
+    #[must_use]
     pub fn fault(&self) -> Option<BodyFault> {
-        self.fault.get()
+        self.0.as_ref()?.fault.get()
     }
 
     /// True once it was taken to its end.
+    #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.finished.get()
+        self.0.as_ref().is_none_or(|marks| marks.finished.get())
     }
 
-    /// When it last moved.
-    pub fn moved(&self) -> Instant {
-        self.moved.get()
+    /// When it last moved; `None` for a request without a body.
+    #[must_use]
+    pub fn moved(&self) -> Option<Instant> {
+        Some(self.0.as_ref()?.moved.get())
     }
+
+    fn mark(&self, mark: impl Fn(&Marks)) {
+        if let Some(marks) = &self.0 {
+            mark(marks);
+        }
+    }
+}
+
+/// Where the body comes from.
+#[derive(Debug)]
+enum Source {
+    /// There is none.
+    Empty,
+    /// The visitor, by way of hyper.
+    Visitor(Incoming),
 }
 
 /// The body.
 #[derive(Debug)]
 pub struct Inbound {
-    /// `None`: a request without a body, sent again.
-    inner: Option<Incoming>,
+    source: Source,
     left: u64,
     pause: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
-    state: Rc<InboundState>,
+    state: InboundState,
 }
 
 impl Inbound {
-    /// At most `most` bytes, no pause longer than `pause`.
-    pub fn new(inner: Incoming, most: u64, pause: Duration) -> Self {
-        let finished = inner.is_end_stream();
-        Self {
-            inner: Some(inner),
-            left: most,
-            pause,
-            waiting: None,
-            state: Rc::new(InboundState::new(finished)),
-        }
+    /// No body.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(Source::Empty, true)
     }
 
-    /// No body.
-    pub fn empty() -> Self {
+    /// From a visitor. Nothing may be read before [`Inbound::limit`] has said how much.
+    #[must_use]
+    pub fn visitor(body: Incoming) -> Self {
+        let finished = body.is_end_stream();
+        Self::new(Source::Visitor(body), finished)
+    }
+
+    fn new(source: Source, finished: bool) -> Self {
         Self {
-            inner: None,
+            source,
             left: 0,
             pause: Duration::ZERO,
             waiting: None,
-            state: Rc::new(InboundState::new(true)),
+            state: InboundState::new(finished),
         }
     }
 
+    /// At most `most` bytes, no pause longer than `pause`.
+    pub fn limit(&mut self, most: u64, pause: Duration) {
+        self.left = most;
+        self.pause = pause;
+    }
+
     /// Tells how it goes, also after the body itself was given away.
-    pub fn state(&self) -> Rc<InboundState> {
-        Rc::clone(&self.state)
+    #[must_use]
+    pub fn state(&self) -> InboundState {
+        self.state.clone()
     }
 
     fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.state.fault.set(Some(fault));
+        self.state.mark(|marks| marks.fault.set(Some(fault)));
         Poll::Ready(Some(Err(fault.into())))
     }
 
@@ -122,7 +151,7 @@ impl Body for Inbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let Some(inner) = &mut this.inner else {
+        let Source::Visitor(inner) = &mut this.source else {
             return Poll::Ready(None);
         };
         match Pin::new(&mut *inner).poll_frame(cx) {
@@ -131,13 +160,13 @@ impl Body for Inbound {
                 Poll::Pending => Poll::Pending,
             },
             Poll::Ready(None) => {
-                this.state.finished.set(true);
+                this.state.mark(|marks| marks.finished.set(true));
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(_))) => this.fail(BodyFault::Broken),
             Poll::Ready(Some(Ok(frame))) => {
                 this.waiting = None;
-                this.state.moved.set(Instant::now());
+                this.state.mark(|marks| marks.moved.set(Instant::now()));
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 match this
                     .left
@@ -147,7 +176,7 @@ impl Body for Inbound {
                     None => return this.fail(BodyFault::TooLarge),
                 }
                 if this.is_end_stream() {
-                    this.state.finished.set(true);
+                    this.state.mark(|marks| marks.finished.set(true));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -155,12 +184,16 @@ impl Body for Inbound {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Incoming::is_end_stream)
+        match &self.source {
+            Source::Empty => true,
+            Source::Visitor(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Visitor(body) => body.size_hint(),
+        }
     }
 }

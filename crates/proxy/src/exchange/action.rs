@@ -6,7 +6,6 @@ use std::time::Instant;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use kiuas_common::telemetry::TraceContext;
 use tracing::{Instrument, Span};
@@ -34,7 +33,7 @@ pub(super) async fn run(
     wanted: &Wanted<'_>,
     route: &Route,
     parts: &mut Parts,
-    body: Incoming,
+    mut body: Inbound,
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
     match &route.action {
@@ -47,7 +46,7 @@ pub(super) async fn run(
         }
         Action::Forward(index) => {
             let pause = wanted.connection.worker.shared.plan.limits.body_pause;
-            let body = Inbound::new(body, route.body, pause);
+            body.limit(route.body, pause);
             forward(wanted, *index, parts, body, record).await
         }
     }

@@ -190,7 +190,7 @@ async fn with_patience<F: Future>(
             outcome = &mut answer => return Some(outcome),
             () = tokio::time::sleep_until(until.into()) => {}
         }
-        let deadline = body.moved().max(begun) + patience;
+        let deadline = body.moved().map_or(begun, |moved| moved.max(begun)) + patience;
         if deadline <= Instant::now() {
             return None;
         }

@@ -19,7 +19,7 @@ use crate::body::{BoxError, InboundState};
 pub(super) struct Lease {
     pub(super) sender: Sender,
     pub(super) pool: Rc<Pool>,
-    pub(super) request: Rc<InboundState>,
+    pub(super) request: InboundState,
     pub(super) place: Admitted,
 }
 
