@@ -77,7 +77,7 @@ async fn secured(
     acceptor: TlsAcceptor,
     place: Place,
 ) -> Result<(), BoxError> {
-    let limit = worker.shared.plan.limits.handshake;
+    let limit = worker.plan().limits.handshake;
     let cut = worker.shared.shutdown.clone();
     let stream = tokio::select! {
         accepted = tokio::time::timeout(limit, acceptor.accept(stream)) => accepted??,
@@ -223,7 +223,7 @@ where
 async fn drain_begins(worker: &Worker, has_a_word: bool) {
     worker.shared.shutdown.draining().await;
     if !has_a_word {
-        tokio::time::sleep(worker.shared.plan.limits.drain_grace).await;
+        tokio::time::sleep(worker.plan().limits.drain_grace).await;
     }
 }
 

@@ -28,7 +28,7 @@ use crate::pulse::Pulse;
 use crate::record::{Record, Recorded};
 use crate::screen::{Arrival, Gatekeeper};
 use crate::visitor::{Host, Visitor};
-use crate::worker::Worker;
+use crate::worker::{ThreadPlan, Worker};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -85,9 +85,10 @@ pub async fn run(
     body: Inbound,
 ) -> Response<Recorded> {
     let shared = &connection.worker.shared;
-    let mut record = Record::new(&connection.pulse, &shared.meter, shared.plan.access_log);
+    let plan = connection.worker.plan();
+    let mut record = Record::new(&connection.pulse, &shared.meter, plan.access_log);
     let turn = AwaitedTurn::new(&connection);
-    let outcome = answer(&connection, &mut parts, body, &turn, &mut record).await;
+    let outcome = answer(&connection, &plan, &mut parts, body, &turn, &mut record).await;
     drop(turn);
     let response = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
@@ -100,6 +101,7 @@ pub async fn run(
 
 async fn answer(
     connection: &Rc<Connection>,
+    plan: &Rc<ThreadPlan>,
     parts: &mut Parts,
     body: Inbound,
     turn: &AwaitedTurn<'_>,
@@ -111,7 +113,7 @@ async fn answer(
         connection.peer,
         connection.secure,
         &parts.headers,
-        &shared.plan.trusted,
+        &plan.trusted,
     );
     record.client = visitor.address;
     record.request_id.clone_from(&visitor.request_id);
@@ -125,14 +127,15 @@ async fn answer(
     }
     let host = Host::of(parts).ok_or(Fault::NoSite)?;
     record.host.clone_from(&host.name);
-    let site = shared.plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
+    let site = plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
     if site.redirect_https && visitor.scheme == "http" {
-        return Ok(action::to_https(&host, &parts.uri, shared.https_port));
+        return Ok(action::to_https(&host, &parts.uri, plan.https_port));
     }
     let route = site.routes.find(parts.uri.path()).ok_or(Fault::NotFound)?;
     action::body_fits(&parts.headers, route.body)?;
     let wanted = action::Wanted {
         connection,
+        plan,
         visitor: &visitor,
         host: &host,
         turn,

@@ -6,6 +6,7 @@ mod check;
 mod network;
 mod route;
 mod site;
+mod swap;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use check::{PlanError, Problem};
 pub use network::Network;
 pub use route::{Action, Files, Fixed, Redirect, Route, Routes};
 pub use site::{Site, Sites};
+pub use swap::Plans;
 
 /// What the threads work with.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Plan {
     pub limits: Limits,
     /// One log line a request.
     pub access_log: bool,
+    /// Port of the first HTTPS listener, for redirections; known once the listeners are open.
+    pub https_port: Option<u16>,
 }
 
 /// [`LimitSettings`] as the standard library's types.
@@ -83,7 +87,17 @@ impl Plan {
             trusted,
             limits: Limits::from(&settings.limits),
             access_log: settings.access_log,
+            https_port: None,
         })
+    }
+
+    /// An upstream whose settings are the same stays the same: its places and queue live on.
+    fn take_over(&mut self, old: &Self) {
+        for upstream in &mut self.upstreams {
+            if let Some(same) = old.upstreams.iter().find(|one| one.is_same(upstream)) {
+                *upstream = Arc::clone(same);
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::listeners::{self, Front, ListenersError};
 use crate::meter::Meter;
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Plan, PlanError, Plans};
 use crate::server;
 use crate::settings::{ProxySettings, TlsMode};
 use crate::tls::{Certificates, TlsError};
@@ -73,7 +73,7 @@ impl Proxy {
     ///
     /// # Errors
     /// [`ProxyError`].
-    pub async fn run(self, traces: bool) -> Result<(), ProxyError> {
+    pub async fn run(mut self, traces: bool) -> Result<(), ProxyError> {
         let shutdown = Shutdown::new();
         shutdown.listen_for_signals().map_err(ProxyError::Start)?;
         let fronts = listeners::open(&self.settings)?;
@@ -84,14 +84,14 @@ impl Proxy {
             admin::serve(address, health.clone(), metrics.clone(), &shutdown)
                 .map_err(ProxyError::Admin)?;
         }
-        let drain = self.plan.limits.drain;
         let count = self.threads();
+        self.plan.https_port = listeners::https_port(&fronts);
+        let plans = Arc::new(Plans::new(self.plan));
         let shared = Shared {
-            plan: Arc::new(self.plan),
+            plans: Arc::clone(&plans),
             meter: Meter::new(&metrics),
             shutdown: shutdown.clone(),
             traces,
-            https_port: listeners::https_port(&fronts),
         };
         let threads =
             server::start(count, &fronts, &shared, tls.as_ref()).map_err(ProxyError::Start)?;
@@ -104,7 +104,7 @@ impl Proxy {
         shutdown.draining().await;
         notify::stopping();
         health.set_ready(false);
-        match shutdown.drain(drain).await {
+        match shutdown.drain(plans.get().limits.drain).await {
             DrainOutcome::Complete => tracing::info!("drained, nothing was cut"),
             DrainOutcome::Cut { remaining } => tracing::warn!(
                 remaining,

@@ -29,7 +29,12 @@ pub fn start(
     shared: &Shared,
     tls: Option<&TlsAcceptor>,
 ) -> io::Result<Vec<JoinHandle<()>>> {
-    let places = shared.plan.limits.connections.min(Semaphore::MAX_PERMITS);
+    let places = shared
+        .plans
+        .get()
+        .limits
+        .connections
+        .min(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places));
     let mut threads = Vec::with_capacity(count);
     for number in 0..count {
@@ -63,7 +68,6 @@ fn mine(front: &Front) -> io::Result<Front> {
 
 async fn run(fronts: Vec<Front>, shared: Shared, tls: Option<TlsAcceptor>, places: Arc<Semaphore>) {
     let shutdown = shared.shutdown.clone();
-    let limits = shared.plan.limits.clone();
     let worker = Rc::new(Worker::new(shared));
     for front in fronts {
         let tls = tls.clone().filter(|_| front.secure);
@@ -78,9 +82,14 @@ async fn run(fronts: Vec<Front>, shared: Shared, tls: Option<TlsAcceptor>, place
         shutdown.spawn_local(gate.run());
     }
     let sweeper = Rc::clone(&worker.sweeper);
-    let pools = Rc::clone(&worker);
+    // Also what a thread without requests notices a new plan by.
+    let round = move || {
+        let plan = worker.plan();
+        plan.upstreams.iter().for_each(|one| one.sweep());
+        plan
+    };
     tokio::select! {
-        () = sweeper.run(limits, move || pools.upstreams.iter().for_each(|one| one.sweep())) => {}
+        () = sweeper.run(round) => {}
         () = shutdown.cutting() => {}
     }
 }

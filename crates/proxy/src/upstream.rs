@@ -45,6 +45,7 @@ pub struct UpstreamPlan {
     pub max_idle: usize,
     /// Who may send a request now.
     pub admission: Admission,
+    settings: UpstreamSettings,
 }
 
 impl UpstreamPlan {
@@ -100,7 +101,13 @@ impl UpstreamPlan {
                 settings.max_waiting,
                 settings.wait_timeout.duration(),
             ),
+            settings: settings.clone(),
         }
+    }
+
+    /// True if `other` was made from the same settings.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.settings == other.settings
     }
 }
 
@@ -129,6 +136,12 @@ impl Upstream {
             meter: meter.clone(),
             connections: meter.upstream_connections(&plan.name),
         }
+    }
+
+    /// True if this thread's part belongs to `plan`.
+    #[must_use]
+    pub fn is_of(&self, plan: &Arc<UpstreamPlan>) -> bool {
+        Arc::ptr_eq(&self.plan, plan)
     }
 
     /// Its name in the settings.

@@ -1,28 +1,28 @@
 //! What one serving thread owns, and what its connections share.
 
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use kiuas_common::Shutdown;
 
 use crate::meter::Meter;
-use crate::plan::Plan;
+use crate::plan::{Plan, Plans};
 use crate::pulse::Sweeper;
 use crate::upstream::Upstream;
 
 /// What all threads share.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// The settings, made.
-    pub plan: Arc<Plan>,
+    /// The settings, made; swapped by a reload.
+    pub plans: Arc<Plans>,
     /// The metrics.
     pub meter: Meter,
     /// The end.
     pub shutdown: Shutdown,
     /// Spans are exported: make them.
     pub traces: bool,
-    /// Port of the first HTTPS listener, for redirections.
-    pub https_port: Option<u16>,
 }
 
 /// One thread's part.
@@ -30,26 +30,81 @@ pub struct Shared {
 pub struct Worker {
     /// What all threads share.
     pub shared: Shared,
-    /// In the plan's order.
-    pub upstreams: Vec<Upstream>,
     /// Watches this thread's connections.
     pub sweeper: Rc<Sweeper>,
+    generation: Cell<u64>,
+    current: RefCell<Rc<ThreadPlan>>,
 }
 
 impl Worker {
     /// Nothing is connected yet.
     #[must_use]
     pub fn new(shared: Shared) -> Self {
-        let upstreams = shared
-            .plan
-            .upstreams
-            .iter()
-            .map(|plan| Upstream::new(plan, &shared.meter))
-            .collect();
+        let (generation, plan) = shared.plans.current();
+        let current = ThreadPlan::new(plan, None, &shared.meter);
         Self {
             shared,
-            upstreams,
             sweeper: Rc::default(),
+            generation: Cell::new(generation),
+            current: RefCell::new(Rc::new(current)),
         }
+    }
+
+    /// The plan in force. A request asks once, at its start, and keeps what it got: a reload changes
+    /// nothing for it. Costs the look at a number that is rarely written.
+    #[must_use]
+    pub fn plan(&self) -> Rc<ThreadPlan> {
+        if self.generation.get() != self.shared.plans.generation() {
+            self.renew();
+        }
+        Rc::clone(&self.current.borrow())
+    }
+
+    #[cold]
+    fn renew(&self) {
+        let (generation, plan) = self.shared.plans.current();
+        let old = Rc::clone(&self.current.borrow());
+        let new = ThreadPlan::new(plan, Some(&old), &self.shared.meter);
+        self.current.replace(Rc::new(new));
+        self.generation.set(generation);
+    }
+}
+
+/// A plan with what this thread has of its upstreams.
+#[derive(Debug)]
+pub struct ThreadPlan {
+    plan: Arc<Plan>,
+    /// In the plan's order.
+    pub upstreams: Vec<Rc<Upstream>>,
+}
+
+impl ThreadPlan {
+    /// Upstreams that the new plan has taken over unchanged keep their connections.
+    fn new(plan: Arc<Plan>, old: Option<&Self>, meter: &Meter) -> Self {
+        let kept = old.map_or(&[][..], |old| &old.upstreams);
+        let upstreams = plan
+            .upstreams
+            .iter()
+            .map(|wanted| {
+                kept.iter()
+                    .find(|one| one.is_of(wanted))
+                    .map_or_else(|| Rc::new(Upstream::new(wanted, meter)), Rc::clone)
+            })
+            .collect();
+        Self { plan, upstreams }
+    }
+
+    /// The plan as all threads share it, for what leaves this thread.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+}
+
+impl Deref for ThreadPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
     }
 }

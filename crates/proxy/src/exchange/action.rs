@@ -20,10 +20,12 @@ use crate::record::Record;
 use crate::tunnel;
 use crate::upstream::{self, Call, Told};
 use crate::visitor::{Host, Visitor};
+use crate::worker::ThreadPlan;
 
 /// What the actions know about the request beside its head.
 pub(super) struct Wanted<'a> {
     pub(super) connection: &'a Rc<Connection>,
+    pub(super) plan: &'a ThreadPlan,
     pub(super) visitor: &'a Visitor,
     pub(super) host: &'a Host,
     pub(super) turn: &'a AwaitedTurn<'a>,
@@ -45,8 +47,7 @@ pub(super) async fn run(
             files::answer(files, &parts.method, whole, path, &parts.headers).await
         }
         Action::Forward(index) => {
-            let pause = wanted.connection.worker.shared.plan.limits.body_pause;
-            body.limit(route.body, pause);
+            body.limit(route.body, wanted.plan.limits.body_pause);
             forward(wanted, *index, parts, body, record).await
         }
     }
@@ -106,7 +107,7 @@ async fn forward(
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
     let worker = &wanted.connection.worker;
-    let upstream = worker.upstreams.get(index).ok_or(Fault::Internal)?;
+    let upstream = wanted.plan.upstreams.get(index).ok_or(Fault::Internal)?;
     let websocket = wanted.turn.is_upgrade();
     let visitor = websocket.then(|| let_go(parts));
     let span = client_span(upstream.name(), &parts.method, record, worker.shared.traces);
@@ -163,7 +164,7 @@ fn switch(
     tunnel::open(
         visitor,
         application,
-        shared.plan.limits.tunnel,
+        wanted.plan.limits.tunnel,
         &shared.shutdown,
         Counted::new(shared.meter.tunnels.clone()),
         Rc::clone(&wanted.connection.place),

@@ -110,3 +110,20 @@ proptest! {
         drop(text.parse::<crate::upstream::Target>());
     }
 }
+
+#[test]
+fn a_swap_keeps_upstreams_with_the_same_settings_and_counts() {
+    let with = |second: &str| {
+        plan(&format!(
+            "[proxy.upstreams]\none = {{ targets = '127.0.0.1:1' }}\ntwo = {{ targets = '{second}' }}\n"
+        ))
+        .expect("plan")
+    };
+    let plans = Plans::new(with("127.0.0.1:2"));
+    let (before, old) = plans.current();
+    plans.swap(with("127.0.0.1:3"));
+    let (after, new) = plans.current();
+    assert!(after > before);
+    assert!(Arc::ptr_eq(&old.upstreams[0], &new.upstreams[0]));
+    assert!(!Arc::ptr_eq(&old.upstreams[1], &new.upstreams[1]));
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Pulse;
 use crate::plan::Limits;
+use crate::worker::ThreadPlan;
 
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(1);
@@ -25,15 +26,14 @@ impl Sweeper {
         pulse
     }
 
-    /// Sweeps for ever; `also` runs at each round.
-    pub async fn run(self: Rc<Self>, limits: Limits, also: impl Fn()) {
-        let limit = limits.head.min(limits.keep_alive).min(limits.write_pause);
-        let mut rounds = tokio::time::interval((limit / 8).clamp(SHORTEST, LONGEST));
-        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    /// Sweeps for ever; `round` runs at each round and gives the limits in force.
+    pub async fn run(self: Rc<Self>, round: impl Fn() -> Rc<ThreadPlan>) {
         loop {
-            rounds.tick().await;
-            self.sweep(&limits);
-            also();
+            let plan = round();
+            self.sweep(&plan.limits);
+            let pause = pace(&plan.limits);
+            drop(plan);
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -45,4 +45,10 @@ impl Sweeper {
                 .is_some()
         });
     }
+}
+
+/// Between two rounds: a small part of the shortest limit.
+fn pace(limits: &Limits) -> Duration {
+    let limit = limits.head.min(limits.keep_alive).min(limits.write_pause);
+    (limit / 8).clamp(SHORTEST, LONGEST)
 }

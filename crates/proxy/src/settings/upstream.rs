@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::List;
 
 /// An application behind the proxy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamSettings {
     /// `unix:/path` or `HOST:PORT`, used in turn. A host's name is resolved at each new connection.
