@@ -86,12 +86,27 @@ impl Listener {
     pub fn bind(address: &Address) -> Result<Self, ListenerError> {
         let bound = match address {
             Address::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
-            Address::Unix(path) => bind_unix(path).map(Self::Unix),
+            // Owner and group: the proxy and the application share a group.
+            Address::Unix(path) => bind_unix(path, 0o660).map(Self::Unix),
         };
         bound.map_err(|source| ListenerError::Bind {
             address: address.to_string(),
             source,
         })
+    }
+
+    /// Opens a Unix socket that its owner alone may connect to (mode 0600), under the same rules as
+    /// [`Listener::bind`].
+    ///
+    /// # Errors
+    /// [`ListenerError::Bind`] says where and why.
+    pub fn bind_private(path: &Path) -> Result<Self, ListenerError> {
+        bind_unix(path, 0o600)
+            .map(Self::Unix)
+            .map_err(|source| ListenerError::Bind {
+                address: format!("unix:{}", path.display()),
+                source,
+            })
     }
 
     /// The address, with the port that the kernel chose.
@@ -173,12 +188,12 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+/// The mode is set between bind(2) and listen(2), when nobody can connect yet.
+fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     remove_dead_socket(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
-    // Owner and group alone: the proxy and the application share a group.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

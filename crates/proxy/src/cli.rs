@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use kiuas_common::settings::{SettingsError, Sources};
+use kiuas_common::{Address, Settings};
+use kiuas_proxy::admin::Verb;
+use kiuas_proxy::settings::ProxySettings;
 
 /// The front proxy: HTTPS, static files, and forwarding to applications.
 #[derive(Debug, Parser)]
@@ -21,6 +24,8 @@ pub(crate) enum Command {
     Check(Common),
     /// Print the settings in force and where each comes from; secrets are not shown.
     Config(Show),
+    /// Ask or change a running proxy through its control socket.
+    Ctl(Ctl),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +57,52 @@ pub(crate) struct Show {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 done, 1 not done (no proxy answers, or it says why not), 64 wrong usage.
+
+Examples:
+  kiuas-proxy ctl status
+  kiuas-proxy ctl status --json
+  kiuas-proxy ctl --socket /run/kiuas/proxy.sock status")]
+pub(crate) struct Ctl {
+    /// The control socket; default: `proxy.control` of the settings
+    #[arg(long, value_name = "PATH", global = true)]
+    socket: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Directory of the settings files; default: `KIUAS_CONFIG`, else `config`
+    #[arg(long, value_name = "DIR", global = true)]
+    config: Option<PathBuf>,
+    /// Override a setting; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, global = true)]
+    set: Vec<(String, String)>,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+impl Ctl {
+    /// The path of the control socket.
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.strip_prefix("unix:").unwrap_or(socket).into());
+        }
+        let common = Common {
+            config: self.config.clone(),
+            set: self.set.clone(),
+        };
+        let settings = Settings::load(&common.sources()?)?;
+        let proxy: ProxySettings = settings.section("proxy")?;
+        match proxy.control {
+            Some(Address::Unix(path)) => Ok(path),
+            _ => anyhow::bail!(
+                "no control socket: write `control = \"unix:/path/to.sock\"` in [proxy], or use --socket"
+            ),
+        }
+    }
 }
 
 impl Common {

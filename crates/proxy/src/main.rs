@@ -11,9 +11,10 @@ use clap::error::ErrorKind;
 use kiuas_common::telemetry::{self, TelemetrySettings};
 use kiuas_common::{Settings, exit, notify};
 use kiuas_proxy::Proxy;
+use kiuas_proxy::admin::client::{self, CtlError};
 use kiuas_proxy::settings::{ProxySettings, effective};
 
-use cli::{Cli, Command, Common, Show};
+use cli::{Cli, Command, Common, Ctl, Show};
 
 /// What went wrong, and whose fault it is.
 enum Failure {
@@ -21,6 +22,8 @@ enum Failure {
     Usage(anyhow::Error),
     /// Anything else.
     Runtime(anyhow::Error),
+    /// Anything else, and standard output says it already.
+    Told,
 }
 
 fn main() -> ExitCode {
@@ -33,11 +36,13 @@ fn main() -> ExitCode {
         Command::Serve(common) => serve(&common),
         Command::Check(common) => check(&common),
         Command::Config(show) => config(&show),
+        Command::Ctl(ctl) => control(&ctl),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => exit::report(error.as_ref(), exit::USAGE),
         Err(Failure::Runtime(error)) => exit::report(error.as_ref(), exit::FAILED),
+        Err(Failure::Told) => ExitCode::from(exit::FAILED),
     }
 }
 
@@ -91,6 +96,32 @@ fn config(show: &Show) -> Result<(), Failure> {
         .map(|one| format!("{} = {}   ({})\n", one.key, one.value, one.source))
         .collect();
     print(&lines.concat())
+}
+
+fn control(ctl: &Ctl) -> Result<(), Failure> {
+    let path = ctl.path().map_err(Failure::Usage)?;
+    let request = ctl
+        .verb
+        .request()
+        .map_err(|error| Failure::Usage(error.into()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .map_err(Failure::Runtime)?;
+    match runtime.block_on(client::ask(&path, &request)) {
+        Ok(answer) if ctl.json => print(&format!("{answer:#}\n")),
+        Ok(answer) => {
+            let text = ctl.verb.human(&answer);
+            print(&text.unwrap_or_else(|_| format!("{answer:#}\n")))
+        }
+        Err(CtlError::Usage(problem)) => Err(Failure::Usage(anyhow::anyhow!(problem))),
+        Err(CtlError::Failed { answer, .. }) if ctl.json => {
+            print(&format!("{answer:#}\n"))?;
+            Err(Failure::Told)
+        }
+        Err(error) => Err(Failure::Runtime(error.into())),
+    }
 }
 
 fn print(text: &str) -> Result<(), Failure> {

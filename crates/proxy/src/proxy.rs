@@ -9,9 +9,10 @@ use kiuas_common::admin::{self, Health};
 use kiuas_common::listener::ListenerError;
 use kiuas_common::metrics::Metrics;
 use kiuas_common::shutdown::DrainOutcome;
-use kiuas_common::{Shutdown, notify};
+use kiuas_common::{Address, Shutdown, notify};
 use tokio_rustls::TlsAcceptor;
 
+use crate::admin::Context;
 use crate::listeners::{self, Front, ListenersError};
 use crate::meter::Meter;
 use crate::plan::{Plan, PlanError, Plans};
@@ -30,6 +31,9 @@ pub enum ProxyError {
     /// No admin listener.
     #[error("cannot open the admin listener")]
     Admin(#[source] ListenerError),
+    /// No socket for `kiuas-proxy ctl`.
+    #[error("cannot open the control socket")]
+    Control(#[source] ListenerError),
     /// No certificate.
     #[error("cannot speak HTTPS")]
     Tls(#[source] TlsError),
@@ -95,6 +99,12 @@ impl Proxy {
         };
         let threads =
             server::start(count, &fronts, &shared, tls.as_ref()).map_err(ProxyError::Start)?;
+        if let Some(Address::Unix(path)) = &self.settings.control {
+            let context = Context {
+                shared: shared.clone(),
+            };
+            crate::admin::serve(path, context).map_err(ProxyError::Control)?;
+        }
         listeners::announce(&fronts);
         // From here on the threads alone hold the sockets: the last one to close has emptied the queue.
         drop(fronts);

@@ -32,6 +32,9 @@ pub struct ProxySettings {
     pub threads: usize,
     /// Address of the admin listener (`/healthz`, `/readyz`, `/metrics`); none by default.
     pub admin: Option<Address>,
+    /// Unix socket (mode 0600) for `kiuas-proxy ctl`; none by default. Never a TCP address: whoever
+    /// can connect commands the proxy.
+    pub control: Option<Address>,
     /// Peers (addresses or networks) whose `X-Forwarded-For`, `X-Request-Id` and `traceparent` are
     /// believed: a load balancer in front of this proxy. A visitor is never one of them.
     pub trusted: List<String>,
@@ -54,6 +57,7 @@ impl Default for ProxySettings {
             https: List(Vec::new()),
             threads: 0,
             admin: None,
+            control: None,
             trusted: List(Vec::new()),
             access_log: true,
             limits: LimitSettings::default(),

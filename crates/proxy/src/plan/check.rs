@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use kiuas_common::Address;
+
 use crate::settings::{ProxySettings, TlsMode};
 
 /// One thing that is wrong.
@@ -79,6 +81,14 @@ pub(super) fn general(settings: &ProxySettings, problems: &mut Problems) {
     }
     if settings.limits.connections == 0 {
         problems.add("limits.connections", "0 would let nobody in");
+    }
+    if let Some(Address::Tcp(address)) = &settings.control {
+        problems.add(
+            "control",
+            format!(
+                "`{address}` could be reached by every user of the machine: write `unix:/path/to.sock`"
+            ),
+        );
     }
     positive_periods(settings, problems);
     if settings.tls.mode == TlsMode::Files && !settings.https.0.is_empty() {

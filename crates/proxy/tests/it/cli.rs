@@ -84,8 +84,14 @@ fn an_address_in_use_is_one_clear_error() {
 fn wrong_usage_is_64_and_help_has_examples() {
     assert_eq!(run(GOOD, &["sreve"]).0, 64);
     assert_eq!(run(GOOD, &["serve", "--set", "nonsense"]).0, 64);
-    for command in ["serve", "check", "config"] {
-        let (code, out, _) = run(GOOD, &[command, "--help"]);
+    for command in [
+        &["serve"][..],
+        &["check"],
+        &["config"],
+        &["ctl"],
+        &["ctl", "status"],
+    ] {
+        let (code, out, _) = run(GOOD, &[command, &["--help"]].concat());
         assert!(code == 0 && out.contains("Examples:"), "{out}");
     }
 }

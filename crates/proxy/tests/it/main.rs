@@ -8,6 +8,7 @@
 mod harness;
 
 mod cli;
+mod control;
 mod drain;
 mod files;
 mod forward;

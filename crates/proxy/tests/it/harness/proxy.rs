@@ -25,6 +25,8 @@ pub(crate) struct Proxy {
     pub(crate) https: Option<SocketAddr>,
     /// Where its admin listener is.
     pub(crate) admin: Option<SocketAddr>,
+    /// Its control socket.
+    pub(crate) control: Option<PathBuf>,
     directory: TempDir,
 }
 
@@ -73,6 +75,7 @@ impl Proxy {
             http: ([0, 0, 0, 0], 0).into(),
             https: None,
             admin: None,
+            control: None,
             directory,
         };
         let text = std::fs::read_to_string(proxy.directory.path().join("default.toml"));
@@ -88,7 +91,7 @@ impl Proxy {
         proxy
     }
 
-    /// True for one that is not the admin listener's.
+    /// True for one that visitors use.
     fn read_announcement(&mut self) -> bool {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("output");
@@ -96,13 +99,17 @@ impl Proxy {
         let [_, name, address] = words[..] else {
             panic!("the proxy did not start: {}", self.log());
         };
-        let address = address.parse().expect("address");
+        let tcp = || address.parse().expect("address");
         match name {
-            "http" => self.http = address,
-            "https" => self.https = Some(address),
-            _ => self.admin = Some(address),
+            "http" => self.http = tcp(),
+            "https" => self.https = Some(tcp()),
+            "control" => {
+                let path = address.strip_prefix("unix:").expect("path");
+                self.control = Some(PathBuf::from(path));
+            }
+            _ => self.admin = Some(tcp()),
         }
-        name != "admin"
+        matches!(name, "http" | "https")
     }
 
     /// What it has logged so far.
@@ -113,6 +120,33 @@ impl Proxy {
     /// Its directory: settings, log, keys.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// `kiuas-proxy ctl` with these arguments: exit status, standard output, standard error.
+    pub(crate) async fn ctl(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = tokio::process::Command::from(bare(self.directory.path()));
+        let output = command
+            .arg("ctl")
+            .args(arguments)
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(PATIENCE * 3, output)
+            .await
+            .expect("an end in time")
+            .expect("ctl runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code().expect("code"),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    }
+
+    /// The same with `--json`, which must succeed.
+    pub(crate) async fn ctl_json(&self, arguments: &[&str]) -> serde_json::Value {
+        let (code, out, err) = self.ctl(&[arguments, &["--json"]].concat()).await;
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        serde_json::from_str(&out).expect("JSON")
     }
 
     /// Sends SIGTERM.
