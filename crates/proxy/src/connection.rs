@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::body::Inbound;
 use crate::exchange::{self, Connection, Place, Reader};
+use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
 use crate::pulse::{Pulse, Verdict};
 use crate::record::Recorded;
@@ -127,7 +128,7 @@ where
         served,
         |served| served.graceful_shutdown(),
         &pulse,
-        Some(&keeper),
+        Protocol::Http1(&keeper),
     )
     .await
 }
@@ -154,7 +155,10 @@ where
         place: Rc::new(place),
     });
     let service = service_fn(move |request| answer(Rc::clone(&connection), request));
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
+    let calm = Calm::default();
+    let watch = Watch::new(&pulse, &worker.shared.meter, peer.map(|peer| peer.ip()));
+    let watched = Watched::new(stream, Arc::clone(&pulse));
+    let io = TokioIo::new(Guarded::new(watched, watch, calm.clone()));
     let served = http2::Builder::new(OnThisThread)
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
@@ -170,7 +174,7 @@ where
         served,
         |served| served.graceful_shutdown(),
         &pulse,
-        None,
+        Protocol::Http2(&calm),
     )
     .await
 }
@@ -184,28 +188,38 @@ async fn answer(
     Ok(exchange::run(connection, parts, Inbound::visitor(body)).await)
 }
 
-/// Drives a connection through its limits and the drain. HTTP/2 has no `keeper`.
+/// What ends a connection politely.
+#[derive(Debug, Clone, Copy)]
+enum Protocol<'a> {
+    /// Its reader answers 408.
+    Http1(&'a Gatekeeper),
+    /// GOAWAY.
+    Http2(&'a Calm),
+}
+
+/// Drives a connection through its limits and the drain.
 async fn drive<C>(
     worker: &Rc<Worker>,
     served: C,
     finish: impl Fn(Pin<&mut C>),
     pulse: &Pulse,
-    keeper: Option<&Gatekeeper>,
+    protocol: Protocol<'_>,
 ) -> Result<(), BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut served = pin!(served);
-    let mut drain = pin!(drain_begins(worker, keeper.is_none()));
+    let mut drain = pin!(drain_begins(worker, matches!(protocol, Protocol::Http2(_))));
     let mut cutting = pin!(worker.shared.shutdown.cutting());
     let mut draining = false;
     loop {
         tokio::select! {
             biased;
             outcome = served.as_mut() => return Ok(outcome?),
-            verdict = pulse.verdict() => match (verdict, keeper) {
-                (Verdict::Stalled, _) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-                (Verdict::Late, Some(keeper)) => keeper.be_late(),
+            verdict = pulse.verdict() => match (verdict, protocol) {
+                (Verdict::Stalled, Protocol::Http2(calm)) => calm.ask(),
+                (Verdict::Stalled, Protocol::Http1(_)) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                (Verdict::Late, Protocol::Http1(keeper)) => keeper.be_late(),
                 (Verdict::Late | Verdict::Idle, _) => finish(served.as_mut()),
             },
             () = drain.as_mut(), if !draining => {

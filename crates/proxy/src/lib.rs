@@ -13,6 +13,7 @@ pub mod connection;
 pub mod exchange;
 pub mod fault;
 pub mod files;
+pub mod flood;
 pub mod gate;
 pub mod linger;
 pub mod listeners;

@@ -31,6 +31,12 @@ pub struct RuleLabel {
     rule: &'static str,
 }
 
+/// Label: what an HTTP/2 connection was closed for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AbuseLabel {
+    kind: &'static str,
+}
+
 /// Label: `http` or `https`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SchemeLabel {
@@ -42,6 +48,7 @@ pub struct SchemeLabel {
 pub struct Meter {
     requests: Family<ClassLabel, Counter>,
     refused: Family<RuleLabel, Counter>,
+    abused: Family<AbuseLabel, Counter>,
     connections: Family<SchemeLabel, Gauge>,
     /// Requests whose answer is not complete.
     pub in_flight: Gauge,
@@ -65,6 +72,11 @@ impl Meter {
             refused: metrics.register(
                 "proxy_refused_requests",
                 "Requests refused by the gate, by rule",
+                Family::default(),
+            ),
+            abused: metrics.register(
+                "proxy_http2_abuses",
+                "HTTP/2 connections closed because they went too far, by kind",
                 Family::default(),
             ),
             connections: metrics.register(
@@ -111,6 +123,11 @@ impl Meter {
     /// Counts a refusal.
     pub fn refused(&self, rule: &'static str) {
         self.refused.get_or_create(&RuleLabel { rule }).inc();
+    }
+
+    /// Counts an HTTP/2 connection that went too far.
+    pub fn abused(&self, kind: &'static str) {
+        self.abused.get_or_create(&AbuseLabel { kind }).inc();
     }
 
     /// The gauge of open visitors' connections.

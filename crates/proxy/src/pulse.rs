@@ -36,6 +36,7 @@ pub struct Pulse {
     head_since: AtomicU64,
     idle_since: AtomicU64,
     blocked_since: AtomicU64,
+    shut_since: AtomicU64,
     verdict: Mutex<Option<Verdict>>,
     found: Notify,
 }
@@ -50,6 +51,7 @@ impl Pulse {
             head_since: AtomicU64::new(now),
             idle_since: AtomicU64::new(now),
             blocked_since: AtomicU64::new(0),
+            shut_since: AtomicU64::new(0),
             verdict: Mutex::new(None),
             found: Notify::new(),
         }
@@ -95,6 +97,11 @@ impl Pulse {
         outcome
     }
 
+    /// HTTP/2: since when (by [`now`]) the visitor keeps a window shut, if one is.
+    pub fn window_is_shut(&self, since: Option<u64>) {
+        self.shut_since.store(since.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Resolves when the sweeper has found something.
     pub async fn verdict(&self) -> Verdict {
         loop {
@@ -118,7 +125,9 @@ impl Pulse {
             let since = stamp.load(Ordering::Relaxed);
             since != 0 && u128::from(now.saturating_sub(since)) > limit.as_millis()
         };
-        if passed(&self.blocked_since, limits.write_pause) {
+        if passed(&self.blocked_since, limits.write_pause)
+            || passed(&self.shut_since, limits.write_pause)
+        {
             return Some(Verdict::Stalled);
         }
         if self.in_flight.load(Ordering::Relaxed) > 0 {
@@ -138,7 +147,7 @@ impl Default for Pulse {
 }
 
 /// Milliseconds since the first call in this process, never 0.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     let start = START.get_or_init(Instant::now);
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1

@@ -53,3 +53,13 @@ async fn the_task_of_a_connection_hears_of_the_verdict() {
     pulse.found.notify_one();
     assert_eq!(pulse.verdict().await, Verdict::Idle);
 }
+
+#[test]
+fn a_window_kept_shut_is_a_visitor_who_does_not_read() {
+    let pulse = Pulse::new();
+    pulse.request_begins();
+    pulse.window_is_shut(Some(now()));
+    assert_eq!(after(&pulse, 31), Some(Verdict::Stalled));
+    pulse.window_is_shut(None);
+    assert_eq!(after(&pulse, 31), None);
+}
