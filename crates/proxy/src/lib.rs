@@ -9,6 +9,7 @@
 
 pub mod admin;
 pub mod body;
+pub mod cache;
 pub mod connection;
 pub mod exchange;
 pub mod fault;
