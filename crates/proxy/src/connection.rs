@@ -23,6 +23,7 @@ use crate::body::Inbound;
 use crate::exchange::{self, Connection, Place, Reader};
 use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
+use crate::proxy_protocol::{self, Said};
 use crate::pulse::{Pulse, Verdict};
 use crate::record::Recorded;
 use crate::screen::{Gatekeeper, Screen};
@@ -56,10 +57,20 @@ pub struct Accepted {
 /// Serves one connection to its end.
 pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<TlsAcceptor>) {
     let Accepted {
-        stream,
+        mut stream,
         peer,
         place,
     } = accepted;
+    let peer = match introduced(&worker, &mut stream, peer).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::info!(
+                error = &*error as &dyn std::error::Error,
+                "a connection from a balancer is closed: {error}"
+            );
+            return;
+        }
+    };
     let outcome = match tls {
         None => screened(&worker, stream, peer, false, place).await,
         Some(acceptor) => secured(&worker, stream, peer, acceptor, place).await,
@@ -67,6 +78,23 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<TlsAccept
     if let Err(error) = outcome {
         tracing::debug!(%error, "a visitor's connection ended early");
     }
+}
+
+/// Whose connection it is, by the word of a balancer in front if the settings say that one speaks.
+async fn introduced(
+    worker: &Worker,
+    stream: &mut Stream,
+    peer: Option<SocketAddr>,
+) -> Result<Option<SocketAddr>, BoxError> {
+    let plan = worker.plan();
+    if !plan.balancers.contain(peer.map(|peer| peer.ip())) {
+        return Ok(peer);
+    }
+    let said = tokio::time::timeout(plan.limits.handshake, proxy_protocol::read(stream)).await??;
+    Ok(match said {
+        Said::Visitor(visitor) => Some(visitor),
+        Said::Nothing => peer,
+    })
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

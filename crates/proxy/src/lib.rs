@@ -22,6 +22,7 @@ pub mod meter;
 pub mod page;
 pub mod plan;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod pulse;
 pub mod record;
 pub mod screen;

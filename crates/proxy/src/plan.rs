@@ -18,7 +18,7 @@ use crate::upstream::UpstreamPlan;
 
 pub(crate) use check::Problems;
 pub use check::{PlanError, Problem};
-pub use network::Network;
+pub use network::{Balancers, Network};
 pub use route::{Action, Files, Fixed, Redirect, Route, Routes};
 pub use site::{Site, Sites};
 pub use swap::Plans;
@@ -32,6 +32,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<UpstreamPlan>>,
     /// Peers that are believed.
     pub trusted: Vec<Network>,
+    /// Peers whose connections begin with a PROXY header.
+    pub balancers: Balancers,
     /// Bounds and deadlines.
     pub limits: Limits,
     /// One log line a request.
@@ -73,7 +75,8 @@ impl Plan {
     pub fn new(settings: &ProxySettings) -> Result<Self, PlanError> {
         let mut problems = Problems::default();
         check::general(settings, &mut problems);
-        let trusted = network::all(&settings.trusted.0, &mut problems);
+        let trusted = network::all("trusted", &settings.trusted.0, &mut problems);
+        let balancers = Balancers::new(&settings.proxy_protocol.0, &mut problems);
         let names: Vec<&str> = settings.upstreams.keys().map(String::as_str).collect();
         let upstreams = settings
             .upstreams
@@ -85,6 +88,7 @@ impl Plan {
             sites,
             upstreams,
             trusted,
+            balancers,
             limits: Limits::from(&settings.limits),
             access_log: settings.access_log,
             https_port: None,

@@ -38,6 +38,9 @@ pub struct ProxySettings {
     /// Peers (addresses or networks) whose `X-Forwarded-For`, `X-Request-Id` and `traceparent` are
     /// believed: a load balancer in front of this proxy. A visitor is never one of them.
     pub trusted: List<String>,
+    /// Peers (addresses or networks) whose connections begin with a PROXY protocol header, version 1
+    /// or 2: the visitor's address is taken from there. `unix` means every peer on a Unix socket.
+    pub proxy_protocol: List<String>,
     /// One log line a request.
     pub access_log: bool,
     /// Bounds and deadlines.
@@ -59,6 +62,7 @@ impl Default for ProxySettings {
             admin: None,
             control: None,
             trusted: List(Vec::new()),
+            proxy_protocol: List(Vec::new()),
             access_log: true,
             limits: LimitSettings::default(),
             tls: TlsSettings::default(),

@@ -52,13 +52,41 @@ impl FromStr for Network {
     }
 }
 
-pub(super) fn all(texts: &[String], problems: &mut Problems) -> Vec<Network> {
+/// The networks that the setting `key` lists.
+pub(super) fn all(key: &str, texts: &[String], problems: &mut Problems) -> Vec<Network> {
     let mut networks = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         match text.parse() {
             Ok(network) => networks.push(network),
-            Err(problem) => problems.add(format_args!("trusted[{index}]"), problem),
+            Err(problem) => problems.add(format_args!("{key}[{index}]"), problem),
         }
     }
     networks
+}
+
+/// Peers whose connections begin with a PROXY header.
+#[derive(Debug, Default)]
+pub struct Balancers {
+    networks: Vec<Network>,
+    unix: bool,
+}
+
+impl Balancers {
+    pub(super) fn new(texts: &[String], problems: &mut Problems) -> Self {
+        let (unix, networks): (Vec<_>, Vec<_>) =
+            texts.iter().cloned().partition(|text| text == "unix");
+        Self {
+            networks: all("proxy_protocol", &networks, problems),
+            unix: !unix.is_empty(),
+        }
+    }
+
+    /// True for `peer`; a peer without address came over a Unix socket.
+    #[must_use]
+    pub fn contain(&self, peer: Option<IpAddr>) -> bool {
+        match peer {
+            Some(peer) => self.networks.iter().any(|network| network.contains(peer)),
+            None => self.unix,
+        }
+    }
 }

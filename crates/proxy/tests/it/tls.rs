@@ -26,7 +26,11 @@ fn settings(app: &App) -> String {
     )
 }
 
-async fn connect(directory: &Path, to: SocketAddr, protocol: &str) -> TlsStream<TcpStream> {
+pub(crate) async fn connect(
+    directory: &Path,
+    to: SocketAddr,
+    protocol: &str,
+) -> TlsStream<TcpStream> {
     let authority = CertificateDer::from_pem_file(directory.join("tls/authority.pem"));
     let mut roots = RootCertStore::empty();
     roots.add(authority.expect("authority")).expect("root");

@@ -1,0 +1,109 @@
+//! HTTP/2 connections that go too far, frame by frame over the wire.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::harness::{App, PATIENCE, Proxy, Visitor, proxy};
+use crate::tls::connect;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const GOAWAY: u8 = 7;
+const ENHANCE_YOUR_CALM: u32 = 0xb;
+/// `GET https://site.example/`, without entries in the dynamic table.
+const HEAD: &[u8] = b"\x82\x87\x84\x41\x0csite.example";
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("length").to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// What each of 1,500 turns sends.
+fn attacks() -> Vec<(&'static str, Vec<u8>, fn(u32) -> Vec<u8>)> {
+    let open = frame(1, 0x4, 1, HEAD);
+    let shut = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    vec![
+        ("rapid reset", Vec::new(), |turn| {
+            let stream = turn * 2 + 1;
+            let mut both = frame(1, 0x5, stream, HEAD);
+            both.extend(frame(3, 0, stream, &[0, 0, 0, 8]));
+            both
+        }),
+        ("provoked reset", Vec::new(), |turn| {
+            let stream = turn * 2 + 1;
+            let mut both = frame(1, 0x5, stream, HEAD);
+            both.extend(frame(8, 0, stream, &[0x7f, 0xff, 0xff, 0xff]));
+            both
+        }),
+        ("continuation", frame(1, 0x1, 1, HEAD), |_| {
+            frame(9, 0, 1, b"\x00\x01a\x01b")
+        }),
+        ("empty data", open.clone(), |_| frame(0, 0, 1, &[])),
+        ("settings", Vec::new(), |_| {
+            frame(4, 0, 0, &[0, 3, 0, 0, 0, 100])
+        }),
+        ("ping", Vec::new(), |_| frame(6, 0, 0, &[0; 8])),
+        ("priority", Vec::new(), |turn| {
+            frame(2, 0, turn * 2 + 1, &[0, 0, 0, 0, 9])
+        }),
+        ("window update", Vec::new(), |_| {
+            frame(8, 0, 0, &[0, 0, 0, 1])
+        }),
+        ("shut window", shut, |turn| {
+            frame(1, 0x5, turn * 2 + 1, HEAD)
+        }),
+    ]
+}
+
+/// The error code of GOAWAY; `None` if the connection ends without one.
+async fn goaway(stream: &mut TlsStream<TcpStream>) -> Option<u32> {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    // However it ends: what was read counts.
+    drop(read.expect("an end"));
+    let mut rest = bytes.as_slice();
+    let mut found = None;
+    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
+        let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).expect("length");
+        let Some((payload, after)) = after.split_at_checked(length) else {
+            break;
+        };
+        if *kind == GOAWAY {
+            let code: [u8; 4] = payload[4..8].try_into().expect("code");
+            found = Some(u32::from_be_bytes(code));
+        }
+        rest = after;
+    }
+    found
+}
+
+#[tokio::test]
+async fn each_abuse_of_http_2_is_told_to_calm_down_and_harms_nobody_else() {
+    let app = App::start().await;
+    let proxy = Proxy::start(&format!(
+        "https = '127.0.0.1:0'\n[proxy.tls]\ndirectory = '$DIR/tls'\n{}",
+        proxy::app(&app.target).replace("hosts = '*'", "hosts = '*, site.example'")
+    ));
+    let https = proxy.https.expect("https");
+    for (name, before, turn) in attacks() {
+        let mut stream = connect(proxy.directory(), https, "h2").await;
+        let mut bytes = PREFACE.to_vec();
+        bytes.extend(frame(4, 0, 0, &[]));
+        bytes.extend(before);
+        bytes.extend((0..1500).flat_map(turn));
+        // The proxy closes while we still send.
+        let send = async {
+            drop(stream.write_all(&bytes).await);
+            drop(stream.flush().await);
+        };
+        drop(tokio::time::timeout(Duration::from_secs(5), send).await);
+        assert_eq!(goaway(&mut stream).await, Some(ENHANCE_YOUR_CALM), "{name}");
+        assert_eq!(Visitor::get(proxy.http, "/").await.status, 200, "{name}");
+    }
+}
