@@ -36,6 +36,18 @@ pub enum Fault {
     /// The application has too much to do.
     #[error("too many requests wait for the application")]
     Busy,
+    /// None of its targets is up.
+    #[error("no target of the upstream is up")]
+    NoTarget,
+    /// The circuit breaker is open, for so many more seconds.
+    #[error("the circuit breaker of the upstream is open")]
+    BreakerOpen(u16),
+    /// An operator holds requests back, and this one was held for as long as it may be.
+    #[error("the upstream is paused")]
+    Paused,
+    /// An operator works on it.
+    #[error("maintenance")]
+    Maintenance,
     /// No target of the upstream takes connections.
     #[error("no target of the upstream takes connections")]
     Unreachable,
@@ -65,10 +77,31 @@ impl Fault {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy
+            | Self::NoTarget
+            | Self::BreakerOpen(_)
+            | Self::Paused
+            | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::BrokenAnswer => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The circuit breaker is open for so many more milliseconds.
+    pub(crate) fn breaker(left: u64) -> Self {
+        Self::BreakerOpen(u16::try_from(left.div_ceil(1000)).unwrap_or(u16::MAX))
+    }
+
+    /// Seconds after which trying again may help.
+    #[must_use]
+    pub fn retry_after(self) -> Option<u16> {
+        match self {
+            Self::Busy => Some(2),
+            Self::NoTarget | Self::Paused => Some(5),
+            Self::BreakerOpen(left) => Some(left.max(1)),
+            Self::Maintenance => Some(60),
+            _ => None,
         }
     }
 
@@ -77,6 +110,9 @@ impl Fault {
     pub fn upstream_kind(self) -> Option<&'static str> {
         match self {
             Self::Busy => Some("busy"),
+            Self::NoTarget => Some("no_target"),
+            Self::BreakerOpen(_) => Some("breaker_open"),
+            Self::Paused => Some("paused"),
             Self::Unreachable => Some("unreachable"),
             Self::ConnectTimeout => Some("connect_timeout"),
             Self::ResponseTimeout => Some("response_timeout"),

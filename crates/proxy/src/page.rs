@@ -14,7 +14,6 @@ use crate::gate::Refusal;
 
 /// What CONNECT and TRACE are told (RFC 9110 15.5.6 requires the field).
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 
 /// True if the visitor's program prefers a page.
 pub fn wants_html(headers: &HeaderMap) -> bool {
@@ -29,9 +28,15 @@ pub fn wants_html(headers: &HeaderMap) -> bool {
 pub fn answer(fault: Fault, html: bool, request_id: &str) -> Response<Outbound> {
     let status = fault.status();
     let (text, media_type) = if html {
-        (page(status, request_id), "text/html; charset=utf-8")
+        (
+            page(status, words(fault), request_id),
+            "text/html; charset=utf-8",
+        )
     } else {
-        (line(status, request_id), "text/plain; charset=utf-8")
+        (
+            line(status, words(fault), request_id),
+            "text/plain; charset=utf-8",
+        )
     };
     let mut response = Response::new(Outbound::full(Bytes::from(text)));
     *response.status_mut() = status;
@@ -45,10 +50,10 @@ pub fn answer(fault: Fault, html: bool, request_id: &str) -> Response<Outbound> 
             HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
         );
     }
+    if let Some(seconds) = fault.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     match fault {
-        Fault::Busy => {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
-        }
         Fault::MethodNotAllowed(allow) => {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
@@ -60,16 +65,14 @@ pub fn answer(fault: Fault, html: bool, request_id: &str) -> Response<Outbound> 
     response
 }
 
-fn line(status: StatusCode, request_id: &str) -> String {
-    let (title, advice) = words(status);
+fn line(status: StatusCode, (title, advice): Words, request_id: &str) -> String {
     format!(
         "{} {title}. {advice}\nRequest: {request_id}\n",
         status.as_u16()
     )
 }
 
-fn page(status: StatusCode, request_id: &str) -> String {
-    let (title, advice) = words(status);
+fn page(status: StatusCode, (title, advice): Words, request_id: &str) -> String {
     let code = status.as_u16();
     format!(
         r#"<!doctype html>
@@ -96,7 +99,28 @@ small {{ opacity: .75; }}
     )
 }
 
-fn words(status: StatusCode) -> (&'static str, &'static str) {
+/// A title and a piece of advice.
+type Words = (&'static str, &'static str);
+
+fn words(fault: Fault) -> Words {
+    match fault {
+        Fault::NoTarget | Fault::BreakerOpen(_) => (
+            "Out of order",
+            "A part of the site is not working. Please try again in a moment.",
+        ),
+        Fault::Paused => (
+            "One moment",
+            "The site is being changed. Please try again in a moment.",
+        ),
+        Fault::Maintenance => (
+            "Maintenance",
+            "The site is being worked on. Please try again later.",
+        ),
+        _ => words_for(fault.status()),
+    }
+}
+
+fn words_for(status: StatusCode) -> Words {
     match status.as_u16() {
         403 => ("Not allowed", "You may not see this page."),
         404 => (

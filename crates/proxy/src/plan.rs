@@ -95,11 +95,17 @@ impl Plan {
         })
     }
 
-    /// An upstream whose settings are the same stays the same: its places and queue live on.
+    /// An upstream whose settings are the same stays the same; one whose settings changed keeps what
+    /// happened to it while it ran (targets set by hand, queue, health).
     fn take_over(&mut self, old: &Self) {
         for upstream in &mut self.upstreams {
-            if let Some(same) = old.upstreams.iter().find(|one| one.is_same(upstream)) {
-                *upstream = Arc::clone(same);
+            let Some(before) = old.upstreams.iter().find(|one| one.name == upstream.name) else {
+                continue;
+            };
+            if before.is_same(upstream) {
+                *upstream = Arc::clone(before);
+            } else if let Some(upstream) = Arc::get_mut(upstream) {
+                upstream.inherit(&before.state);
             }
         }
     }

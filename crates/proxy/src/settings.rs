@@ -2,9 +2,11 @@
 //! is checked and made in [`crate::plan`].
 
 mod effective;
+mod health;
 mod limits;
 mod list;
 mod site;
+mod target;
 mod tls;
 mod upstream;
 
@@ -14,11 +16,13 @@ use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
 pub use effective::effective;
+pub use health::{BreakerSettings, HealthSettings, PassiveSettings};
 pub use limits::LimitSettings;
 pub use list::List;
 pub use site::{FilesSettings, RedirectSettings, RespondSettings, RouteSettings, SiteSettings};
+pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
-pub use upstream::UpstreamSettings;
+pub use upstream::{Balance, UpstreamSettings};
 
 /// Section `[proxy]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -101,11 +101,12 @@ async fn exchange(
     };
     // The connection is driven here, beside the request; it ends after the answer's last byte.
     tokio::pin!(talk, connection);
-    loop {
-        tokio::select! {
-            biased;
-            outcome = &mut talk => return outcome,
-            ended = &mut connection => { ended?; return talk.await; }
+    tokio::select! {
+        biased;
+        outcome = &mut talk => outcome,
+        ended = &mut connection => {
+            ended?;
+            talk.await
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::meter::Counted;
 use crate::plan::{Action, Fixed, Redirect, Route};
 use crate::record::Record;
 use crate::tunnel;
-use crate::upstream::{self, Call, Told};
+use crate::upstream::{self, Ask, Call, Told};
 use crate::visitor::{Host, Visitor};
 use crate::worker::ThreadPlan;
 
@@ -124,8 +124,13 @@ async fn forward(
         target: &origin_form(&parts.uri)?,
         headers: upstream::for_upstream(&parts.headers, &told, websocket),
     };
+    let ask = Ask {
+        headers: &parts.headers,
+        client: wanted.visitor.address,
+        secure: wanted.visitor.scheme == "https",
+    };
     let begun = Instant::now();
-    let outcome = upstream::forward(upstream, &call, body)
+    let outcome = upstream::forward(upstream, &ask, &call, body)
         .instrument(span)
         .await;
     record.upstream = Some(begun.elapsed());

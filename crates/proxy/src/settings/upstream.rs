@@ -3,14 +3,40 @@
 use kiuas_common::Period;
 use serde::{Deserialize, Serialize};
 
-use super::List;
+use super::{
+    BreakerSettings, HealthSettings, List, PassiveSettings, StickySettings, TargetSettings,
+};
+
+/// Which target a request goes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// The one with the fewest requests for its weight; in turn among equals.
+    #[default]
+    LeastConnections,
+    /// In turn, by weight.
+    RoundRobin,
+}
 
 /// An application behind the proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamSettings {
-    /// `unix:/path` or `HOST:PORT`, used in turn. A host's name is resolved at each new connection.
-    pub targets: List<String>,
+    /// `unix:/path` or `HOST:PORT`, or tables with more. A host's name is resolved at each new
+    /// connection.
+    pub targets: List<TargetSettings>,
+    /// `least-connections` or `round-robin`.
+    pub balance: Balance,
+    /// How long a target that has just come up gets less than its share; 0 is not at all.
+    pub slow_start: Period,
+    /// Keeps a visitor on one target by a cookie.
+    pub sticky: Option<StickySettings>,
+    /// Asks the targets by itself whether they are well.
+    pub health: Option<HealthSettings>,
+    /// What failed requests say about a target.
+    pub passive: PassiveSettings,
+    /// Turns requests away while most of them fail.
+    pub breaker: Option<BreakerSettings>,
     /// To connect to one target.
     pub connect_timeout: Period,
     /// To the answer's head, and between two pieces of its body; 504 after.
@@ -34,6 +60,12 @@ impl Default for UpstreamSettings {
     fn default() -> Self {
         Self {
             targets: List(Vec::new()),
+            balance: Balance::default(),
+            slow_start: Period::seconds(0),
+            sticky: None,
+            health: None,
+            passive: PassiveSettings::default(),
+            breaker: None,
             connect_timeout: Period::seconds(3),
             response_timeout: Period::seconds(60),
             idle_timeout: Period::seconds(4),

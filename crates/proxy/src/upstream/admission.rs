@@ -1,90 +1,188 @@
 //! How many requests an application gets at a time, and how many may wait for their turn.
+//!
+//! Getting a place and giving it back are one atomic operation each; only who waits takes a lock. Who
+//! waits asks again whenever something changed: a place became free, a target came up, a pause ended.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
-/// A bounded queue, first come first served, in front of a bounded number of places.
+use super::clock;
+
+/// A bounded number of places, and a bounded queue, first come first served, in front of them.
 #[derive(Debug)]
-pub struct Admission {
-    places: Arc<Semaphore>,
+pub(super) struct Admission {
+    active: AtomicUsize,
+    places: AtomicUsize,
     waiting: AtomicUsize,
-    most_waiting: usize,
-    patience: Duration,
+    most_waiting: AtomicUsize,
+    patience: AtomicU64,
+    changed: Notify,
 }
 
-/// A place; it is free again when this is dropped.
-#[derive(Debug)]
-pub struct Admitted(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+/// Bounds of an [`Admission`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Requests at a time.
+    pub(super) places: usize,
+    /// In the queue.
+    pub(super) most_waiting: usize,
+    /// For how long.
+    pub(super) patience: Duration,
+}
 
 impl Admission {
-    /// `places` requests at a time, `most_waiting` in the queue for at most `patience`.
-    #[must_use]
-    pub fn new(places: usize, most_waiting: usize, patience: Duration) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            active: AtomicUsize::new(0),
+            places: AtomicUsize::new(bounds.places),
             waiting: AtomicUsize::new(0),
-            most_waiting,
-            patience,
+            most_waiting: AtomicUsize::new(bounds.most_waiting),
+            patience: AtomicU64::new(clock::millis(bounds.patience)),
+            changed: Notify::new(),
         }
     }
 
-    /// A place; `None` if the queue is full or the wait took too long.
-    pub async fn enter(&self) -> Option<Admitted> {
-        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Some(Admitted(permit));
+    /// New bounds; who is in stays in.
+    pub(super) fn set(&self, bounds: Bounds) {
+        self.places.store(bounds.places, Ordering::SeqCst);
+        self.most_waiting
+            .store(bounds.most_waiting, Ordering::SeqCst);
+        self.patience
+            .store(clock::millis(bounds.patience), Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// Takes a place, if one is free.
+    pub(super) fn take(&self) -> bool {
+        let places = self.places.load(Ordering::Relaxed);
+        let more = |active: usize| (active < places).then_some(active + 1);
+        self.active
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
+            .is_ok()
+    }
+
+    /// Gives a place back.
+    pub(super) fn give_back(&self) {
+        self.put_back();
+        self.wake_one();
+    }
+
+    /// Gives back a place of which no use was made, without waking anybody: what stood in the way
+    /// stands in everybody's way, and one that waits would wake itself.
+    pub(super) fn put_back(&self) {
+        self.active.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Something changed for one who waits.
+    pub(super) fn wake_one(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.changed.notify_one();
         }
-        let _waiting = Waiting::new(&self.waiting, self.most_waiting)?;
-        let place = Arc::clone(&self.places).acquire_owned();
-        tokio::time::timeout(self.patience, place)
-            .await
-            .ok()?
-            .ok()
-            .map(Admitted)
+    }
+
+    /// Something changed for all who wait.
+    pub(super) fn wake_all(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Requests that have a place.
+    pub(super) fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Requests in the queue.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How long one waits for a place.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+
+    /// Joins the queue; `None` if it is full.
+    pub(super) fn queue(&self) -> Option<Waiting<'_>> {
+        let waiting = Waiting(self);
+        let most = self.most_waiting.load(Ordering::Relaxed);
+        (self.waiting.fetch_add(1, Ordering::SeqCst) < most).then_some(waiting)
     }
 }
 
 /// Counts one who waits, also when it gives up.
-struct Waiting<'a>(&'a AtomicUsize);
+pub(super) struct Waiting<'a>(&'a Admission);
 
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let waiting = Self(count);
-        (count.fetch_add(1, Ordering::AcqRel) < most).then_some(waiting)
+impl Waiting<'_> {
+    /// The next change. Begin to listen before looking, or the change in between is missed.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.0.changed.notified()
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        // What woke this one may be good for the next one too.
+        self.0.wake_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+
     use super::*;
 
-    #[tokio::test]
-    async fn a_full_queue_turns_away_at_once_and_a_wait_has_an_end() {
-        let admission = Admission::new(1, 1, Duration::from_millis(50));
-        let place = admission.enter().await.expect("the first place");
-        let (waited, turned_away) = tokio::join!(admission.enter(), admission.enter());
-        assert!(waited.is_none() && turned_away.is_none());
-        drop(place);
-        assert!(admission.enter().await.is_some());
+    fn one_place() -> Admission {
+        Admission::new(Bounds {
+            places: 1,
+            most_waiting: 1,
+            patience: Duration::from_secs(5),
+        })
     }
 
-    #[tokio::test]
-    async fn who_waits_gets_the_place_that_becomes_free() {
-        let admission = Admission::new(1, 1, Duration::from_secs(5));
-        let place = admission.enter().await.expect("the first place");
-        let free = async {
-            tokio::task::yield_now().await;
-            drop(place);
-        };
-        let (waited, ()) = tokio::join!(admission.enter(), free);
-        assert!(waited.is_some());
+    #[test]
+    fn places_and_queue_are_bounded() {
+        let admission = one_place();
+        assert!(admission.take() && !admission.take());
+        let waiting = admission.queue().expect("the queue's place");
+        assert!(admission.queue().is_none());
+        assert_eq!((admission.active(), admission.waiting()), (1, 1));
+        drop(waiting);
+        assert!(admission.queue().is_some());
+        admission.give_back();
+        assert!(admission.take());
+    }
+
+    #[test]
+    fn a_place_given_back_wakes_the_one_who_waits() {
+        let admission = one_place();
+        assert!(admission.take());
+        let waiting = admission.queue().expect("the queue's place");
+        let mut changed = pin!(waiting.changed());
+        changed.as_mut().enable();
+        admission.put_back();
+        assert!(changed.as_mut().now_or_never().is_none());
+        assert!(admission.take());
+        admission.give_back();
+        assert!(changed.now_or_never().is_some());
+    }
+
+    #[test]
+    fn fewer_places_take_nobodys_away() {
+        let admission = one_place();
+        assert!(admission.take());
+        admission.set(Bounds {
+            places: 0,
+            most_waiting: 1,
+            patience: Duration::ZERO,
+        });
+        assert_eq!(admission.active(), 1);
+        admission.give_back();
+        assert!(!admission.take());
     }
 }

@@ -11,6 +11,7 @@ use super::Upstream;
 use super::connect::{ConnectError, connect};
 use super::pool::Sender;
 use super::relay::{Lease, Relay};
+use super::turn::{Ask, Attempt, enter};
 use crate::body::{BodyFault, Inbound, InboundState, Outbound};
 use crate::fault::Fault;
 
@@ -44,49 +45,61 @@ enum Failed {
 /// # Errors
 /// Whose fault it is that there is no answer.
 pub async fn forward(
-    upstream: &Upstream,
+    upstream: &Rc<Upstream>,
+    ask: &Ask<'_>,
     call: &Call<'_>,
     body: Inbound,
 ) -> Result<Response<Outbound>, Fault> {
-    let plan = &upstream.plan;
-    let place = plan.admission.enter().await.ok_or(Fault::Busy)?;
+    let patience = upstream.plan.response_timeout;
+    let mut turn = enter(upstream, ask).await?;
     let repeatable = is_idempotent(call.method) && body.is_end_stream();
     let mut body = body;
     let mut again = false;
-    let mut turn = upstream.turn();
-    let mut target = turn.next().ok_or(Fault::Unreachable)?;
     let mut fault = Fault::Unreachable;
+    let mut attempt = turn.next().await.ok_or(fault)?;
     loop {
-        let sender = match sender(upstream, target, again).await {
+        let sender = match sender(upstream, &attempt, again).await {
             Ok(sender) => sender,
             Err(problem) => {
+                attempt.failed();
+                drop(attempt);
                 fault = worse(fault, problem);
-                target = turn.next().ok_or(fault)?;
+                attempt = turn.next().await.ok_or(fault)?;
                 continue;
             }
         };
         let request = body.state();
-        let failed = match send(sender, call, body, plan.response_timeout).await {
-            Ok((response, sender)) => {
+        let failed = match send(sender, call, body, patience).await {
+            Ok((mut response, sender)) => {
+                attempt.answered(&mut response);
                 let lease = Lease {
                     sender,
-                    pool: Rc::clone(&upstream.pools[target]),
+                    seat: turn.sit(attempt),
                     request,
-                    place,
                 };
-                return Ok(answer(response, lease, plan.response_timeout));
+                return Ok(answer(response, lease, patience));
             }
             Err(failed) => failed,
         };
         body = match failed {
             Failed::Unsent(body) if !again => body,
             Failed::Broken if repeatable && !again => Inbound::empty(),
-            Failed::Unsent(_) | Failed::Broken => return Err(Fault::BrokenAnswer),
-            Failed::Final(fault) => return Err(fault),
+            Failed::Unsent(_) | Failed::Broken => {
+                attempt.failed();
+                return Err(Fault::BrokenAnswer);
+            }
+            Failed::Final(fault) => {
+                if fault.upstream_kind().is_some() {
+                    attempt.failed();
+                }
+                return Err(fault);
+            }
         };
+        // A kept connection that had just been closed says nothing about the target.
         again = true;
-        upstream.meter.retried(&plan.name);
-        target = turn.next().unwrap_or(target);
+        upstream.note_retry();
+        drop(attempt);
+        attempt = turn.again().await.ok_or(Fault::BrokenAnswer)?;
     }
 }
 
@@ -111,13 +124,13 @@ fn worse(one: Fault, other: Fault) -> Fault {
 }
 
 /// A connection kept from before, unless `new` is asked for, else a new one.
-async fn sender(upstream: &Upstream, target: usize, new: bool) -> Result<Sender, Fault> {
-    if !new && let Some(sender) = upstream.pools[target].take().await {
+async fn sender(upstream: &Upstream, attempt: &Attempt, new: bool) -> Result<Sender, Fault> {
+    if !new && let Some(sender) = attempt.pool().take().await {
         return Ok(sender);
     }
     let plan = &upstream.plan;
     let open = upstream.connections.clone();
-    let address = &plan.targets[target];
+    let address = attempt.target();
     connect(address, plan.connect_timeout, open)
         .await
         .map_err(|error| {

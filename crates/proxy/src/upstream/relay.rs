@@ -2,7 +2,6 @@
 //! it came over goes back to the pool; when it is dropped before, the connection is closed.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,17 +9,16 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-use super::admission::Admitted;
-use super::pool::{Pool, Sender};
+use super::pool::Sender;
+use super::turn::Seat;
 use crate::body::{BoxError, InboundState};
 
 /// The connection an answer comes over, and the place it takes.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) sender: Sender,
-    pub(super) pool: Rc<Pool>,
     pub(super) request: InboundState,
-    pub(super) place: Admitted,
+    pub(super) seat: Seat,
 }
 
 impl Lease {
@@ -28,9 +26,8 @@ impl Lease {
     /// it may still be on its way: such a connection is not used again.
     fn end(self) {
         if self.request.is_finished() {
-            self.pool.give_back(self.sender);
+            self.seat.pool().give_back(self.sender);
         }
-        drop(self.place);
     }
 }
 

@@ -5,6 +5,55 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::settings::TargetSettings;
+
+/// Heaviest target.
+const MOST_WEIGHT: u32 = 1000;
+
+/// A target with what is fixed about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Where it is.
+    pub target: Target,
+    /// Its share of the requests.
+    pub weight: u32,
+    /// Gets requests only while no other is up.
+    pub backup: bool,
+    /// Requests at a time; 0 is no limit of its own.
+    pub most: usize,
+}
+
+impl TryFrom<&TargetSettings> for Spec {
+    type Error = String;
+
+    fn try_from(settings: &TargetSettings) -> Result<Self, String> {
+        let target = settings.target.parse()?;
+        if !(1..=MOST_WEIGHT).contains(&settings.weight) {
+            return Err(format!(
+                "`{}` has the weight {}: write 1 to {MOST_WEIGHT}",
+                settings.target, settings.weight
+            ));
+        }
+        Ok(Self {
+            target,
+            weight: settings.weight,
+            backup: settings.backup,
+            most: settings.max_connections,
+        })
+    }
+}
+
+impl From<&Spec> for TargetSettings {
+    fn from(spec: &Spec) -> Self {
+        Self {
+            target: spec.target.to_string(),
+            weight: spec.weight,
+            backup: spec.backup,
+            max_connections: spec.most,
+        }
+    }
+}
+
 /// `unix:/path`, `ADDRESS:PORT` or `NAME:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
