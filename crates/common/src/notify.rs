@@ -18,6 +18,14 @@ pub fn ready() {
     send("READY=1");
 }
 
+/// "Reading the settings anew": sent before, and [`ready`] after it. systemd wants to know since when
+/// (`Type=notify-reload`).
+pub fn reloading() {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+    send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+}
+
 /// "Draining": sent when the process has stopped taking new work.
 pub fn stopping() {
     send("STOPPING=1");

@@ -6,6 +6,7 @@
 //! answer reads. Nothing listens on TCP for this.
 
 pub mod client;
+mod reload;
 mod server;
 mod status;
 pub mod verb;
@@ -13,6 +14,7 @@ pub mod verb;
 pub use server::serve;
 pub use verb::{Run, Verb, VerbError};
 
+use crate::operation::Orders;
 use crate::worker::Shared;
 
 /// What verbs work on.
@@ -20,4 +22,6 @@ use crate::worker::Shared;
 pub struct Context {
     /// What the serving threads share.
     pub shared: Shared,
+    /// What the main thread does.
+    pub orders: Orders,
 }

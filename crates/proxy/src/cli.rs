@@ -31,7 +31,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals:
-  SIGTERM, SIGINT  finish what is under way and end; a second one cuts what is left
+  SIGTERM, SIGINT, SIGQUIT  finish what is under way and end; a second one cuts what is left
+  SIGHUP                    read the settings anew; connections are never touched
 
 Examples:
   kiuas-proxy serve

@@ -19,6 +19,7 @@ pub mod gate;
 pub mod linger;
 pub mod listeners;
 pub mod meter;
+pub mod operation;
 pub mod page;
 pub mod plan;
 pub mod proxy;

@@ -1,9 +1,10 @@
-//! The listening sockets: inherited by name, or bound.
+//! The listening sockets: inherited by name, or bound; opened and closed by a reload.
 
 use std::io;
 
 use kiuas_common::listener::{self, Inherited, ListenerError};
 use kiuas_common::{Address, Listener};
+use tokio_util::sync::CancellationToken;
 
 use crate::settings::ProxySettings;
 
@@ -35,10 +36,41 @@ pub struct Front {
     pub listener: Listener,
     /// Where it is.
     pub address: Address,
+    /// What the settings say; none for a socket that a supervisor handed down.
+    pub asked: Option<Address>,
     /// HTTPS.
     pub secure: bool,
     /// Nobody else accepts from it: what waits in its queue at the end is ours to answer.
     pub owned: bool,
+    /// The settings do not name it any more. Its connections stay.
+    pub closed: CancellationToken,
+}
+
+impl Front {
+    /// Another handle on the same socket.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            listener: self.listener.try_clone()?,
+            address: self.address.clone(),
+            asked: self.asked.clone(),
+            secure: self.secure,
+            owned: self.owned,
+            closed: self.closed.clone(),
+        })
+    }
+
+    /// What announces it: `http` or `https`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        if self.secure { HTTPS } else { HTTP }
+    }
+
+    fn is_at(&self, address: &Address, secure: bool) -> bool {
+        self.asked.as_ref() == Some(address) && self.secure == secure
+    }
 }
 
 /// Takes over what was inherited, or binds what the settings say.
@@ -50,15 +82,61 @@ pub fn open(settings: &ProxySettings) -> Result<Vec<Front>, ListenersError> {
     if !inherited.is_empty() {
         return inherited.into_iter().map(take_over).collect();
     }
+    wanted(settings)
+        .map(|(address, secure)| bind(address, secure))
+        .collect()
+}
+
+/// What differs between the listeners that are open and those that the settings name.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Open already.
+    pub added: Vec<Front>,
+    /// To be closed: indices among the open ones.
+    pub removed: Vec<usize>,
+}
+
+/// Opens what `settings` name and is not open yet. Sockets that a supervisor handed down are its own
+/// affair: with them nothing changes.
+///
+/// # Errors
+/// An address cannot be bound; then nothing has changed.
+pub fn change(open: &[Front], settings: &ProxySettings) -> Result<Changes, ListenersError> {
+    if open.iter().any(|front| front.asked.is_none()) {
+        return Ok(Changes::default());
+    }
+    let mut added = Vec::new();
+    for (address, secure) in wanted(settings) {
+        if open.iter().any(|front| front.is_at(address, secure)) {
+            continue;
+        }
+        // The same address with or without TLS from now on: the socket stays.
+        let same = open.iter().find(|front| front.is_at(address, !secure));
+        added.push(match same {
+            Some(same) => Front {
+                secure,
+                closed: CancellationToken::new(),
+                ..same.try_clone().map_err(ListenersError::Use)?
+            },
+            None => bind(address, secure)?,
+        });
+    }
+    let is_wanted = |front: &Front| wanted(settings).any(|(at, secure)| front.is_at(at, secure));
+    let removed = (0..open.len())
+        .filter(|index| open.get(*index).is_some_and(|front| !is_wanted(front)))
+        .collect();
+    Ok(Changes { added, removed })
+}
+
+fn wanted(settings: &ProxySettings) -> impl Iterator<Item = (&Address, bool)> {
     let plain = settings.http.0.iter().map(|address| (address, false));
     let secure = settings.https.0.iter().map(|address| (address, true));
-    plain
-        .chain(secure)
-        .map(|(address, secure)| {
-            let listener = Listener::bind(address).map_err(ListenersError::Open)?;
-            front(listener, secure, true)
-        })
-        .collect()
+    plain.chain(secure)
+}
+
+fn bind(asked: &Address, secure: bool) -> Result<Front, ListenersError> {
+    let listener = Listener::bind(asked).map_err(ListenersError::Open)?;
+    front(listener, Some(asked.clone()), secure, true)
 }
 
 /// A number after the name is allowed: systemd wants names to differ.
@@ -75,31 +153,38 @@ fn take_over(inherited: Inherited) -> Result<Front, ListenersError> {
             });
         }
     };
-    front(inherited.listener, secure, false)
+    front(inherited.listener, None, secure, false)
 }
 
-fn front(listener: Listener, secure: bool, owned: bool) -> Result<Front, ListenersError> {
+fn front(
+    listener: Listener,
+    asked: Option<Address>,
+    secure: bool,
+    owned: bool,
+) -> Result<Front, ListenersError> {
     let address = listener.local_address().map_err(ListenersError::Use)?;
     Ok(Front {
         listener,
         address,
+        asked,
         secure,
         owned,
+        closed: CancellationToken::new(),
     })
 }
 
 /// Says where we listen, one line a socket.
-pub fn announce(fronts: &[Front]) {
+pub fn announce<'a>(fronts: impl IntoIterator<Item = &'a Front>) {
     for front in fronts {
-        listener::announce(if front.secure { HTTPS } else { HTTP }, &front.address);
+        listener::announce(front.name(), &front.address);
     }
 }
 
 /// Port of the first HTTPS listener.
 #[must_use]
-pub fn https_port(fronts: &[Front]) -> Option<u16> {
+pub fn https_port<'a>(fronts: impl IntoIterator<Item = &'a Front>) -> Option<u16> {
     fronts
-        .iter()
+        .into_iter()
         .filter(|front| front.secure)
         .find_map(|front| match &front.address {
             Address::Tcp(address) => Some(address.port()),

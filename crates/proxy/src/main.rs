@@ -65,9 +65,10 @@ fn serve(common: &Common) -> Result<(), Failure> {
 }
 
 fn prepare(common: &Common) -> anyhow::Result<(Proxy, TelemetrySettings)> {
-    let settings = Settings::load(&common.sources()?)?;
-    let proxy = Proxy::new(settings.section("proxy")?)?;
-    Ok((proxy, settings.section("telemetry")?))
+    let sources = common.sources()?;
+    let telemetry = Settings::load(&sources)?.section("telemetry")?;
+    let proxy = Proxy::new(Box::new(move || Settings::load(&sources)?.section("proxy")))?;
+    Ok((proxy, telemetry))
 }
 
 fn check(common: &Common) -> Result<(), Failure> {

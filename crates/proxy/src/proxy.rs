@@ -3,20 +3,21 @@
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use kiuas_common::admin::{self, Health};
 use kiuas_common::listener::ListenerError;
 use kiuas_common::metrics::Metrics;
-use kiuas_common::shutdown::DrainOutcome;
 use kiuas_common::{Address, Shutdown, notify};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::Context;
-use crate::listeners::{self, Front, ListenersError};
+use crate::listeners::{self, ListenersError};
 use crate::meter::Meter;
-use crate::plan::{Plan, PlanError, Plans};
-use crate::server;
+use crate::operation::{Order, Orders, ReloadError, Running, Secrets, Signals, Source};
+use crate::plan::{Plan, Plans};
+use crate::server::{Places, Threads};
 use crate::settings::{ProxySettings, TlsMode};
 use crate::tls::{Certificates, TlsError};
 use crate::worker::Shared;
@@ -46,20 +47,26 @@ pub enum ProxyError {
 }
 
 /// A proxy that may be started.
-#[derive(Debug)]
 pub struct Proxy {
     settings: ProxySettings,
     plan: Plan,
+    source: Source,
 }
 
 impl Proxy {
-    /// Checks the settings and makes them into a plan. Nothing is opened yet.
+    /// Reads the settings from `source`, checks them and makes them into a plan. Nothing is opened yet.
+    /// A reload asks `source` again.
     ///
     /// # Errors
     /// Everything that is wrong with the settings.
-    pub fn new(settings: ProxySettings) -> Result<Self, PlanError> {
+    pub fn new(source: Source) -> Result<Self, ReloadError> {
+        let settings = source()?;
         let plan = Plan::new(&settings)?;
-        Ok(Self { settings, plan })
+        Ok(Self {
+            settings,
+            plan,
+            source,
+        })
     }
 
     /// Reads the files that the settings name.
@@ -73,94 +80,93 @@ impl Proxy {
         Ok(())
     }
 
-    /// Serves until SIGTERM or SIGINT and drains. `traces` says that spans are exported.
+    /// Serves until SIGTERM, SIGINT or SIGQUIT and drains. `traces` says that spans are exported.
     ///
     /// # Errors
     /// [`ProxyError`].
-    pub async fn run(mut self, traces: bool) -> Result<(), ProxyError> {
-        let shutdown = Shutdown::new();
-        shutdown.listen_for_signals().map_err(ProxyError::Start)?;
-        let fronts = listeners::open(&self.settings)?;
-        let tls = self.tls(&fronts, &shutdown).map_err(ProxyError::Tls)?;
-        let metrics = Metrics::new();
+    pub async fn run(self, traces: bool) -> Result<(), ProxyError> {
+        let mut signals = Signals::listen().map_err(ProxyError::Start)?;
         let health = Health::new();
-        if let Some(address) = &self.settings.admin {
-            admin::serve(address, health.clone(), metrics.clone(), &shutdown)
-                .map_err(ProxyError::Admin)?;
-        }
-        let count = self.threads();
-        self.plan.https_port = listeners::https_port(&fronts);
-        let plans = Arc::new(Plans::new(self.plan));
-        let shared = Shared {
-            plans: Arc::clone(&plans),
-            meter: Meter::new(&metrics),
-            shutdown: shutdown.clone(),
-            traces,
-        };
-        let threads =
-            server::start(count, &fronts, &shared, tls.as_ref()).map_err(ProxyError::Start)?;
-        if let Some(Address::Unix(path)) = &self.settings.control {
-            let context = Context {
-                shared: shared.clone(),
-            };
-            crate::admin::serve(path, context).map_err(ProxyError::Control)?;
-        }
-        listeners::announce(&fronts);
-        // From here on the threads alone hold the sockets: the last one to close has emptied the queue.
-        drop(fronts);
+        let (mut running, mut orders) = self.start(traces, &health).await?;
         health.set_ready(true);
         notify::ready();
 
-        shutdown.draining().await;
+        running.obey(&mut signals, &mut orders).await;
         notify::stopping();
         health.set_ready(false);
-        match shutdown.drain(plans.get().limits.drain).await {
-            DrainOutcome::Complete => tracing::info!("drained, nothing was cut"),
-            DrainOutcome::Cut { remaining } => tracing::warn!(
-                remaining,
-                "the drain ended with {remaining} connections or WebSockets cut"
-            ),
-        }
-        shutdown.cut();
-        join(threads).await
-    }
-
-    fn threads(&self) -> usize {
-        match self.settings.threads {
-            0 => thread::available_parallelism().map_or(1, NonZero::get),
-            count => count,
+        drop(orders);
+        if running.drain(&mut signals).await {
+            Ok(())
+        } else {
+            Err(ProxyError::Panicked)
         }
     }
 
-    fn tls(&self, fronts: &[Front], shutdown: &Shutdown) -> Result<Option<TlsAcceptor>, TlsError> {
-        if !fronts.iter().any(|front| front.secure) {
-            return Ok(None);
+    /// Opens everything and starts the threads.
+    async fn start(
+        self,
+        traces: bool,
+        health: &Health,
+    ) -> Result<(Running, mpsc::Receiver<Order>), ProxyError> {
+        let Self {
+            settings,
+            mut plan,
+            source,
+        } = self;
+        let shutdown = Shutdown::new();
+        let fronts = listeners::open(&settings)?;
+        let secrets = Secrets::new(&settings, &plan, &fronts).map_err(ProxyError::Tls)?;
+        let metrics = Metrics::new();
+        if let Some(address) = &settings.admin {
+            admin::serve(address, health.clone(), metrics.clone(), &shutdown)
+                .map_err(ProxyError::Admin)?;
         }
-        let certificates = Certificates::new(&self.settings.tls, self.plan.sites.names())?;
-        if let Some(file) = certificates.authority_file() {
-            tracing::info!(
-                tls.authority = %file.display(),
-                "browsers trust this proxy once they trust `{}`",
-                file.display()
-            );
+        plan.https_port = listeners::https_port(&fronts);
+        let shared = Shared {
+            places: Arc::new(Places::new(plan.limits.connections)),
+            plans: Arc::new(Plans::new(plan)),
+            meter: Meter::new(&metrics),
+            shutdown,
+            handed_over: CancellationToken::new(),
+            tls: Arc::default(),
+            traces,
+        };
+        if let Some(secrets) = &secrets {
+            shared.tls.store(Some(secrets.config()));
         }
-        let acceptor = certificates.acceptor()?;
-        certificates.renew_in_background(shutdown);
-        Ok(Some(acceptor))
+        let threads = Threads::start(threads(&settings), &shared).map_err(ProxyError::Start)?;
+        let (sender, orders) = Orders::new();
+        control(&settings, &shared, sender)?;
+        for front in &fronts {
+            threads.open(front).await.map_err(ProxyError::Start)?;
+        }
+        listeners::announce(&fronts);
+        let running = Running {
+            settings,
+            source,
+            fronts,
+            threads,
+            shared,
+            secrets,
+        };
+        Ok((running, orders))
     }
 }
 
-/// Waits for the threads, which end by themselves now.
-async fn join(threads: Vec<JoinHandle<()>>) -> Result<(), ProxyError> {
-    let all = tokio::task::spawn_blocking(move || {
-        let mut good = true;
-        for thread in threads {
-            good &= thread.join().is_ok();
-        }
-        good
-    });
-    match all.await {
-        Ok(true) => Ok(()),
-        _ => Err(ProxyError::Panicked),
+fn threads(settings: &ProxySettings) -> usize {
+    match settings.threads {
+        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        count => count,
     }
+}
+
+fn control(settings: &ProxySettings, shared: &Shared, orders: Orders) -> Result<(), ProxyError> {
+    let Some(Address::Unix(path)) = &settings.control else {
+        return Ok(());
+    };
+    let context = Context {
+        shared: shared.clone(),
+        orders,
+    };
+    crate::admin::serve(path, context).map_err(ProxyError::Control)
 }

@@ -1,95 +1,134 @@
 //! The serving threads: start, accept, drain.
 
 mod accept;
+mod places;
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::listeners::Front;
 use crate::worker::{Shared, Worker};
 use accept::Gate;
 
+pub use places::Places;
+
 /// Threads for file system calls, for each serving thread.
 const MOST_BLOCKING: usize = 8;
+/// Listening sockets on their way to a thread.
+const MOST_FRONTS: usize = 16;
 
-/// Starts `count` threads that accept from `fronts` until the drain, and end when it is over.
-///
-/// # Errors
-/// No descriptor or no thread is left, or a runtime cannot start.
-pub fn start(
-    count: usize,
-    fronts: &[Front],
-    shared: &Shared,
-    tls: Option<&TlsAcceptor>,
-) -> io::Result<Vec<JoinHandle<()>>> {
-    let places = shared
-        .plans
-        .get()
-        .limits
-        .connections
-        .min(Semaphore::MAX_PERMITS);
-    let places = Arc::new(Semaphore::new(places));
-    let mut threads = Vec::with_capacity(count);
-    for number in 0..count {
-        let fronts = fronts.iter().map(mine).collect::<io::Result<Vec<_>>>()?;
-        let shared = shared.clone();
-        let tls = tls.cloned();
-        let places = Arc::clone(&places);
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(MOST_BLOCKING)
-            .build()?;
-        let thread = std::thread::Builder::new()
-            .name(format!("proxy-{number}"))
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, run(fronts, shared, tls, places));
-                runtime.shutdown_background();
-            })?;
-        threads.push(thread);
-    }
-    Ok(threads)
+/// The serving threads.
+#[derive(Debug)]
+pub struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    doors: Vec<mpsc::Sender<Front>>,
+    ended: CancellationToken,
 }
 
-/// A thread's handle on a listening socket.
-fn mine(front: &Front) -> io::Result<Front> {
-    Ok(Front {
-        listener: front.listener.try_clone()?,
-        address: front.address.clone(),
-        ..*front
-    })
-}
-
-async fn run(fronts: Vec<Front>, shared: Shared, tls: Option<TlsAcceptor>, places: Arc<Semaphore>) {
-    let shutdown = shared.shutdown.clone();
-    let worker = Rc::new(Worker::new(shared));
-    for front in fronts {
-        let tls = tls.clone().filter(|_| front.secure);
-        let gate = match Gate::new(front, tls, &places, &worker) {
-            Ok(gate) => gate,
-            Err(error) => {
-                tracing::error!(%error, "a serving thread cannot use a listening socket");
-                shutdown.begin();
-                return;
-            }
+impl Threads {
+    /// Starts `count` threads; they accept nowhere yet.
+    ///
+    /// # Errors
+    /// No thread is left, or a runtime cannot start.
+    pub fn start(count: usize, shared: &Shared) -> io::Result<Self> {
+        let mut threads = Self {
+            handles: Vec::with_capacity(count),
+            doors: Vec::with_capacity(count),
+            ended: CancellationToken::new(),
         };
-        shutdown.spawn_local(gate.run());
+        for number in 0..count {
+            let (door, fronts) = mpsc::channel(MOST_FRONTS);
+            let shared = shared.clone();
+            let ended = threads.ended.clone();
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(MOST_BLOCKING)
+                .build()?;
+            let handle = std::thread::Builder::new()
+                .name(format!("proxy-{number}"))
+                .spawn(move || {
+                    LocalSet::new().block_on(&runtime, run(fronts, shared, ended));
+                    runtime.shutdown_background();
+                })?;
+            threads.handles.push(handle);
+            threads.doors.push(door);
+        }
+        Ok(threads)
     }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// From now on every thread accepts from `front`, until the drain or until the front is closed.
+    ///
+    /// # Errors
+    /// No descriptor is left, or a thread has ended.
+    pub async fn open(&self, front: &Front) -> io::Result<()> {
+        for door in &self.doors {
+            door.send(front.try_clone()?)
+                .await
+                .map_err(|_| io::Error::other("a serving thread has ended"))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the threads with whatever they still do, and waits for them. False if one panicked.
+    pub async fn end(self) -> bool {
+        self.ended.cancel();
+        let handles = self.handles;
+        let all = tokio::task::spawn_blocking(move || {
+            let mut good = true;
+            for handle in handles {
+                good &= handle.join().is_ok();
+            }
+            good
+        });
+        all.await.unwrap_or(false)
+    }
+}
+
+async fn run(mut fronts: mpsc::Receiver<Front>, shared: Shared, ended: CancellationToken) {
+    let worker = Rc::new(Worker::new(shared));
     let sweeper = Rc::clone(&worker.sweeper);
+    let pools = Rc::clone(&worker);
     // Also what a thread without requests notices a new plan by.
     let round = move || {
-        let plan = worker.plan();
+        let plan = pools.plan();
         plan.upstreams.iter().for_each(|one| one.sweep());
         plan
     };
+    let accept = async {
+        while let Some(front) = fronts.recv().await {
+            accept_from(front, &worker);
+        }
+        // The proxy lets go of the doors only when it is over.
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = sweeper.run(round) => {}
-        () = shutdown.cutting() => {}
+        () = accept => {}
+        () = ended.cancelled() => {}
+    }
+}
+
+fn accept_from(front: Front, worker: &Rc<Worker>) {
+    let shutdown = &worker.shared.shutdown;
+    match Gate::new(front, worker) {
+        Ok(gate) => {
+            shutdown.spawn_local(gate.run());
+        }
+        Err(error) => {
+            tracing::error!(%error, "a serving thread cannot use a listening socket");
+            shutdown.begin();
+        }
     }
 }

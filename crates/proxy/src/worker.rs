@@ -5,11 +5,15 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use kiuas_common::Shutdown;
+use rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
 
 use crate::meter::Meter;
 use crate::plan::{Plan, Plans};
 use crate::pulse::Sweeper;
+use crate::server::Places;
 use crate::upstream::Upstream;
 
 /// What all threads share.
@@ -21,6 +25,12 @@ pub struct Shared {
     pub meter: Meter,
     /// The end.
     pub shutdown: Shutdown,
+    /// Another process accepts from our listening sockets now (an upgrade).
+    pub handed_over: CancellationToken,
+    /// Places for visitors' connections.
+    pub places: Arc<Places>,
+    /// What speaks TLS on the HTTPS listeners, if there are any.
+    pub tls: Arc<ArcSwapOption<ServerConfig>>,
     /// Spans are exported: make them.
     pub traces: bool,
 }

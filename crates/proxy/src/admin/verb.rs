@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, status};
+use super::{Context, reload, status};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -146,4 +146,6 @@ macro_rules! verbs {
 verbs! {
     /// Show what the proxy is doing: sites, upstreams, targets
     Status(status::Status),
+    /// Read the settings anew; connections are never touched
+    Reload(reload::Reload),
 }

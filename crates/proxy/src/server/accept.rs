@@ -3,14 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use kiuas_common::Address;
 use kiuas_common::listener::{Stream, TokioListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::{self, Accepted};
 use crate::exchange::Place;
@@ -27,38 +27,32 @@ const MOST_LAST: usize = 4096;
 pub(super) struct Gate {
     listener: TokioListener,
     address: Address,
-    tls: Option<TlsAcceptor>,
     secure: bool,
     owned: bool,
-    places: Arc<Semaphore>,
+    closed: CancellationToken,
     worker: Rc<Worker>,
 }
 
 impl Gate {
-    pub(super) fn new(
-        front: Front,
-        tls: Option<TlsAcceptor>,
-        places: &Arc<Semaphore>,
-        worker: &Rc<Worker>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(front: Front, worker: &Rc<Worker>) -> io::Result<Self> {
         Ok(Self {
             listener: front.listener.into_tokio()?,
             address: front.address,
-            tls,
             secure: front.secure,
             owned: front.owned,
-            places: Arc::clone(places),
+            closed: front.closed,
             worker: Rc::clone(worker),
         })
     }
 
-    /// Accepts until the drain begins; then takes what had connected before, and closes.
+    /// Accepts until the drain begins or the front is closed; then takes what had connected before, and closes.
     pub(super) async fn run(self) {
         let shutdown = self.worker.shared.shutdown.clone();
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = shutdown.draining() => break,
+                () = self.closed.cancelled() => break,
                 accepted = self.accept() => accepted,
             };
             match accepted {
@@ -69,7 +63,7 @@ impl Gate {
                 }
             }
         }
-        if self.owned {
+        if self.owned && !self.worker.shared.handed_over.is_cancelled() {
             self.empty_queue().await;
         }
     }
@@ -90,10 +84,8 @@ impl Gate {
 
     /// A place first: with none left, connections wait in the kernel's queue.
     async fn accept(&self) -> io::Result<(OwnedSemaphorePermit, Stream, Option<SocketAddr>)> {
-        let permit = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
+        let places = &self.worker.shared.places;
+        let permit = places.take().await.map_err(io::Error::other)?;
         let (stream, peer) = self.listener.accept().await?;
         Ok((permit, stream, peer))
     }
@@ -109,7 +101,14 @@ impl Gate {
             peer,
             place,
         };
-        let serve = connection::serve(Rc::clone(&self.worker), accepted, self.tls.clone());
+        let tls = self.acceptor();
+        let serve = connection::serve(Rc::clone(&self.worker), accepted, tls);
         shared.shutdown.spawn_local(serve);
+    }
+
+    /// The certificates in force.
+    fn acceptor(&self) -> Option<TlsAcceptor> {
+        let config = self.worker.shared.tls.load_full().filter(|_| self.secure)?;
+        Some(TlsAcceptor::from(config))
     }
 }

@@ -17,7 +17,7 @@ pub enum TlsMode {
 }
 
 /// Section `[proxy.tls]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsSettings {
     /// `local-authority` or `files`.

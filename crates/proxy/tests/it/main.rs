@@ -16,6 +16,7 @@ mod forward;
 mod gate;
 mod limits;
 mod proxy_protocol;
+mod reload;
 mod retry;
 mod routes;
 mod tls;

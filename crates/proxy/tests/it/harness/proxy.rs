@@ -151,8 +151,30 @@ impl Proxy {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("pid");
-        kill_process(Pid::from_raw(pid).expect("pid"), Signal::TERM).expect("signal");
+        kill_process(Pid::from_raw(pid).expect("pid"), signal).expect("signal");
+    }
+
+    /// Writes other settings; they count from the next reload on.
+    pub(crate) fn rewrite(&self, settings: &str) {
+        write_settings(self.directory.path(), settings);
+    }
+
+    /// What `kiuas-proxy check` prints on standard error about the settings.
+    pub(crate) fn check(&self) -> String {
+        let output = bare(self.directory.path()).arg("check").output();
+        String::from_utf8_lossy(&output.expect("check runs").stderr).into_owned()
+    }
+
+    /// The control socket's path, as `--socket` takes it.
+    pub(crate) fn socket(&self) -> String {
+        let path = self.control.as_deref().expect("a control socket");
+        path.to_string_lossy().into_owned()
     }
 
     /// Waits for its end.
@@ -201,14 +223,18 @@ pub(crate) fn output(settings: &str, arguments: &[&str]) -> Output {
 
 fn directory(settings: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("directory");
-    let settings = settings.replace("$DIR", &directory.path().to_string_lossy());
+    write_settings(directory.path(), settings);
+    directory
+}
+
+fn write_settings(directory: &Path, settings: &str) {
+    let settings = settings.replace("$DIR", &directory.to_string_lossy());
     let text = if settings.starts_with("[proxy]") {
         settings
     } else {
         format!("{HEAD}{settings}")
     };
-    std::fs::write(directory.path().join("default.toml"), text).expect("settings");
-    directory
+    std::fs::write(directory.join("default.toml"), text).expect("settings");
 }
 
 fn bare(directory: &Path) -> Command {

@@ -1,0 +1,179 @@
+//! New settings for a running proxy. Everything is read, checked and opened first; only then the plan is
+//! swapped, as a whole. Whatever fails before leaves everything as it was.
+
+use std::error::Error;
+
+use kiuas_common::settings::SettingsError;
+use serde::{Deserialize, Serialize};
+
+use super::{Running, Secrets};
+use crate::listeners::{self, Changes, Front, ListenersError};
+use crate::plan::{Plan, PlanError};
+use crate::settings::ProxySettings;
+use crate::tls::TlsError;
+
+/// Reads the settings anew.
+pub type Source = Box<dyn Fn() -> Result<ProxySettings, SettingsError>>;
+
+/// Why the old settings stay in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// They cannot be read.
+    #[error(transparent)]
+    Read(#[from] SettingsError),
+    /// They make no sense.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A new address cannot be bound, or not be handed to the threads.
+    #[error(transparent)]
+    Listen(#[from] ListenersError),
+    /// A certificate cannot be used.
+    #[error("cannot speak HTTPS")]
+    Tls(#[from] TlsError),
+}
+
+impl ReloadError {
+    /// Each problem by itself, without the causes' causes.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Plan(error) => error.problems.iter().map(ToString::to_string).collect(),
+            other => vec![chain(other)],
+        }
+    }
+
+    /// All of it, as `kiuas-proxy check` prints it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        chain(self)
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// What a reload did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Listeners that are new.
+    pub opened: Vec<String>,
+    /// Listeners that are gone; their connections stay.
+    pub closed: Vec<String>,
+    /// Settings that differ from those in force and cannot change in a running process.
+    pub later: Vec<String>,
+}
+
+impl Reloaded {
+    pub(super) fn log(&self) {
+        tracing::info!(
+            listeners.opened = ?self.opened,
+            listeners.closed = ?self.closed,
+            "the settings were reloaded"
+        );
+        for key in &self.later {
+            tracing::warn!(
+                setting = key,
+                "`{key}` cannot change while the proxy runs: it takes effect with the next upgrade or restart"
+            );
+        }
+    }
+}
+
+impl Running {
+    /// Reads, checks, opens, swaps.
+    pub(super) async fn renew(&mut self) -> Result<Reloaded, ReloadError> {
+        let mut settings = (self.source)()?;
+        let mut plan = Plan::new(&settings)?;
+        let changes = listeners::change(&self.fronts, &settings)?;
+        let secrets = self.new_secrets(&settings, &plan, &changes)?;
+        for front in &changes.added {
+            self.threads
+                .open(front)
+                .await
+                .map_err(ListenersError::Use)?;
+        }
+        // Nothing can fail from here on.
+        if let Some(secrets) = secrets {
+            self.shared.tls.store(Some(secrets.config()));
+            self.secrets = Some(secrets);
+        }
+        let reloaded = Reloaded {
+            opened: changes.added.iter().map(name).collect(),
+            closed: changes
+                .removed
+                .iter()
+                .filter_map(|index| self.fronts.get(*index).map(name))
+                .collect(),
+            later: later(&self.settings, &settings),
+        };
+        self.change_fronts(changes);
+        plan.https_port = listeners::https_port(&self.fronts);
+        self.shared.places.resize(plan.limits.connections);
+        self.shared.plans.swap(plan);
+        keep(&self.settings, &mut settings);
+        self.settings = settings;
+        Ok(reloaded)
+    }
+
+    /// `None` if those in force are what the settings want, or nobody speaks HTTPS.
+    fn new_secrets(
+        &self,
+        settings: &ProxySettings,
+        plan: &Plan,
+        changes: &Changes,
+    ) -> Result<Option<Secrets>, TlsError> {
+        match &self.secrets {
+            Some(secrets) if secrets.are_for(settings, plan) => Ok(None),
+            _ => Secrets::new(settings, plan, self.fronts.iter().chain(&changes.added)),
+        }
+    }
+
+    /// New ones are open already.
+    fn change_fronts(&mut self, changes: Changes) {
+        listeners::announce(&changes.added);
+        let mut index = 0;
+        self.fronts.retain(|front| {
+            let gone = changes.removed.contains(&index);
+            index += 1;
+            if gone {
+                front.closed.cancel();
+            }
+            !gone
+        });
+        self.fronts.extend(changes.added);
+    }
+}
+
+fn name(front: &Front) -> String {
+    format!("{} {}", front.name(), front.address)
+}
+
+/// What a running process cannot change.
+fn later(old: &ProxySettings, new: &ProxySettings) -> Vec<String> {
+    // `keep` says the same again.
+    [
+        ("proxy.threads", old.threads != new.threads),
+        ("proxy.admin", old.admin != new.admin),
+        ("proxy.control", old.control != new.control),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(key, _)| key.to_owned())
+    .collect()
+}
+
+/// The settings in force keep what a running process cannot change.
+fn keep(old: &ProxySettings, new: &mut ProxySettings) {
+    new.threads = old.threads;
+    new.admin.clone_from(&old.admin);
+    new.control.clone_from(&old.control);
+}

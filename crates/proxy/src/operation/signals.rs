@@ -1,0 +1,58 @@
+//! What signals ask for.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Drain and end; the signal's name.
+    End(&'static str),
+    /// Read the settings anew.
+    Reload,
+}
+
+/// All signals that mean something to us.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they come here.
+    ///
+    /// # Errors
+    /// The operating system refuses a handler.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one. May be dropped and called again: no signal is lost.
+    pub(crate) async fn next(&mut self) -> Wish {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Wish::End("SIGTERM"),
+            _ = self.interrupt.recv() => Wish::End("SIGINT"),
+            _ = self.quit.recv() => Wish::End("SIGQUIT"),
+            _ = self.hangup.recv() => Wish::Reload,
+        }
+    }
+
+    /// The next that asks for the end.
+    pub(crate) async fn end(&mut self) -> &'static str {
+        loop {
+            if let Wish::End(signal) = self.next().await {
+                return signal;
+            }
+        }
+    }
+}
