@@ -8,6 +8,7 @@
 //! ```
 
 mod action;
+mod forward;
 mod gate;
 
 use std::net::SocketAddr;

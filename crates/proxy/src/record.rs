@@ -40,6 +40,8 @@ pub struct Record {
     pub trace_id: Option<String>,
     /// How long the application took to the head of its answer.
     pub upstream: Option<Duration>,
+    /// How often the request was sent to an application more than once.
+    pub retries: u32,
     /// What went wrong.
     pub fault: Option<Fault>,
     status: Option<u16>,
@@ -67,6 +69,7 @@ impl Record {
             span: Span::none(),
             trace_id: None,
             upstream: None,
+            retries: 0,
             fault: None,
             status: None,
             bytes: 0,
@@ -107,6 +110,7 @@ impl Record {
             http.response.complete = self.complete,
             duration_ms = milliseconds(self.begun.elapsed()),
             upstream.duration_ms = self.upstream.map(milliseconds),
+            upstream.retries = self.retries,
             request.id = self.request_id,
             client.address = self.client.map(tracing::field::display),
             trace.id = self.trace_id,

@@ -1,27 +1,27 @@
 //! WebSockets: after both sides said 101, bytes in both directions and nothing else.
 
-use std::cell::Cell;
+mod copy;
+
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use kiuas_common::Shutdown;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::meter::Counted;
+use crate::upstream::Switched;
+use copy::Direction;
 
-/// Buffer for each direction; messages of WebSockets are small.
-const BUFFER: usize = 8 * 1024;
-
-/// Opens the tunnel when both sides have let go of HTTP. It is tracked: a drain waits for it, and ends
-/// it at its deadline. `held` is kept until then (the visitor's place among the connections).
+/// Opens the tunnel when the visitor's side has let go of HTTP. It is tracked: a drain waits for it,
+/// and ends it at its deadline. `held` is kept until then (the visitor's place among the connections).
 pub fn open<T: 'static>(
     visitor: OnUpgrade,
-    application: OnUpgrade,
+    application: Switched,
     silence: Duration,
     shutdown: &Shutdown,
     counted: Counted,
@@ -41,74 +41,65 @@ pub fn open<T: 'static>(
     });
 }
 
-async fn run(visitor: OnUpgrade, application: OnUpgrade, silence: Duration) -> io::Result<()> {
-    let (visitor, application) =
-        tokio::try_join!(visitor, application).map_err(io::Error::other)?;
-    let stirred = Rc::new(Cell::new(Instant::now()));
-    let mut visitor = Stirring::new(TokioIo::new(visitor), &stirred);
-    let mut application = Stirring::new(TokioIo::new(application), &stirred);
-    let copy =
-        tokio::io::copy_bidirectional_with_sizes(&mut visitor, &mut application, BUFFER, BUFFER);
-    tokio::select! {
-        outcome = copy => outcome.map(drop),
-        () = silent_for(&stirred, silence) => Err(io::ErrorKind::TimedOut.into()),
-    }
-}
-
-/// Resolves when nothing has stirred for `silence`.
-async fn silent_for(stirred: &Cell<Instant>, silence: Duration) {
-    loop {
-        let until = stirred.get() + silence;
-        if until <= Instant::now() {
-            return;
+/// Both directions until both have ended, or one broke, or nothing stirred for `silence`.
+async fn run(visitor: OnUpgrade, application: Switched, silence: Duration) -> io::Result<()> {
+    let Switched {
+        stream: mut application,
+        read,
+        counted,
+    } = application;
+    let mut visitor = TokioIo::new(visitor.await.map_err(io::Error::other)?);
+    let mut inward = Direction::default();
+    let mut outward = Direction::beginning_with(read);
+    let mut silence = Silence::new(silence);
+    poll_fn(|cx| -> Poll<io::Result<()>> {
+        let one = inward.poll_copy(&mut visitor, &mut application, cx)?;
+        let other = outward.poll_copy(&mut application, &mut visitor, cx)?;
+        if one.is_ready() && other.is_ready() {
+            return Poll::Ready(Ok(()));
         }
-        tokio::time::sleep_until(until.into()).await;
-    }
+        // Not `||`: both are asked.
+        if inward.has_stirred() | outward.has_stirred() {
+            silence.renew();
+        }
+        silence
+            .poll_end(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    })
+    .await?;
+    drop(counted);
+    Ok(())
 }
 
-/// Stamps every byte that is read.
-struct Stirring<S> {
-    io: S,
-    stirred: Rc<Cell<Instant>>,
+/// Ends when nothing has stirred for too long. Its timer is set anew only when it goes off, not with
+/// every message.
+struct Silence {
+    limit: Duration,
+    since: Instant,
+    alarm: Pin<Box<Sleep>>,
 }
 
-impl<S> Stirring<S> {
-    fn new(io: S, stirred: &Rc<Cell<Instant>>) -> Self {
+impl Silence {
+    fn new(limit: Duration) -> Self {
         Self {
-            io,
-            stirred: Rc::clone(stirred),
+            limit,
+            since: Instant::now(),
+            alarm: Box::pin(tokio::time::sleep(limit)),
         }
     }
-}
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stirring<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.io).poll_read(cx, buffer);
-        if outcome.is_ready() {
-            self.stirred.set(Instant::now());
+    fn renew(&mut self) {
+        self.since = Instant::now();
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            std::task::ready!(self.alarm.as_mut().poll(cx));
+            let deadline = self.since + self.limit;
+            if self.alarm.deadline() >= deadline.into() {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(deadline.into());
         }
-        outcome
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stirring<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -1,24 +1,17 @@
 //! Phase: action. What the route says is done.
 
 use std::rc::Rc;
-use std::time::Instant;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, UPGRADE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::upgrade::OnUpgrade;
-use kiuas_common::telemetry::TraceContext;
-use tracing::{Instrument, Span};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use super::{AwaitedTurn, Connection};
+use super::{AwaitedTurn, Connection, forward};
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::files;
-use crate::meter::Counted;
 use crate::plan::{Action, Fixed, Redirect, Route};
 use crate::record::Record;
-use crate::tunnel;
-use crate::upstream::{self, Ask, Call, Told};
 use crate::visitor::{Host, Visitor};
 use crate::worker::ThreadPlan;
 
@@ -48,7 +41,7 @@ pub(super) async fn run(
         }
         Action::Forward(index) => {
             body.limit(route.body, wanted.plan.limits.body_pause);
-            forward(wanted, *index, parts, body, record).await
+            forward::run(wanted, *index, parts, body, record).await
         }
     }
 }
@@ -97,106 +90,4 @@ fn respond(fixed: &Fixed, method: &Method) -> Response<Outbound> {
         *response.body_mut() = Outbound::full(fixed.body.clone());
     }
     response
-}
-
-async fn forward(
-    wanted: &Wanted<'_>,
-    index: usize,
-    parts: &mut Parts,
-    body: Inbound,
-    record: &mut Record,
-) -> Result<Response<Outbound>, Fault> {
-    let worker = &wanted.connection.worker;
-    let upstream = wanted.plan.upstreams.get(index).ok_or(Fault::Internal)?;
-    let websocket = wanted.turn.is_upgrade();
-    let visitor = websocket.then(|| let_go(parts));
-    let span = client_span(upstream.name(), &parts.method, record, worker.shared.traces);
-    let trace = TraceContext::of(&span).or_else(|| wanted.visitor.trace.clone());
-    let told = Told {
-        client: wanted.visitor.address,
-        scheme: wanted.visitor.scheme,
-        host: &wanted.host.value,
-        request_id: &wanted.visitor.request_id,
-        trace: trace.as_ref(),
-    };
-    let call = Call {
-        method: &parts.method,
-        target: &origin_form(&parts.uri)?,
-        headers: upstream::for_upstream(&parts.headers, &told, websocket),
-    };
-    let ask = Ask {
-        headers: &parts.headers,
-        client: wanted.visitor.address,
-        secure: wanted.visitor.scheme == "https",
-    };
-    let begun = Instant::now();
-    let outcome = upstream::forward(upstream, &ask, &call, body)
-        .instrument(span)
-        .await;
-    record.upstream = Some(begun.elapsed());
-    let mut response = outcome.inspect_err(|fault| upstream.note(*fault))?;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let visitor = visitor.ok_or(Fault::BrokenAnswer)?;
-        switch(wanted, visitor, &mut response)?;
-    } else {
-        upstream::strip_hop_by_hop(response.headers_mut());
-    }
-    Ok(response)
-}
-
-/// The promise of the visitor's side of a tunnel.
-fn let_go(parts: &mut Parts) -> OnUpgrade {
-    let mut request = Request::new(());
-    std::mem::swap(request.extensions_mut(), &mut parts.extensions);
-    hyper::upgrade::on(request)
-}
-
-/// 101: both sides let go of HTTP once the answer is written.
-fn switch(
-    wanted: &Wanted<'_>,
-    visitor: OnUpgrade,
-    response: &mut Response<Outbound>,
-) -> Result<(), Fault> {
-    if !upstream::is_websocket(response.headers()) {
-        return Err(Fault::BrokenAnswer);
-    }
-    let application = hyper::upgrade::on(&mut *response);
-    let headers = response.headers_mut();
-    upstream::strip_hop_by_hop(headers);
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    let shared = &wanted.connection.worker.shared;
-    tunnel::open(
-        visitor,
-        application,
-        wanted.plan.limits.tunnel,
-        &shared.shutdown,
-        Counted::new(shared.meter.tunnels.clone()),
-        Rc::clone(&wanted.connection.place),
-    );
-    wanted.turn.grant();
-    Ok(())
-}
-
-/// Path and query alone: an application needs no more, and routes must not be fooled by an authority.
-fn origin_form(uri: &Uri) -> Result<Uri, Fault> {
-    if uri.authority().is_none() {
-        return Ok(uri.clone());
-    }
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    Uri::try_from(target).map_err(|_| Fault::Internal)
-}
-
-fn client_span(name: &str, method: &Method, record: &Record, traces: bool) -> Span {
-    if !traces {
-        return Span::none();
-    }
-    tracing::info_span!(
-        parent: &record.span,
-        "upstream",
-        otel.name = format!("{method} {name}"),
-        otel.kind = "client",
-        http.request.method = %method,
-        upstream.name = name,
-    )
 }

@@ -46,6 +46,8 @@ pub struct UpstreamSettings {
     /// How long the application keeps an idle connection open while it drains. `idle_timeout` must be
     /// shorter, or a request could be sent into a connection that is just being closed.
     pub idle_grace: Period,
+    /// A connection is not used again after so long, however busy it is.
+    pub max_age: Period,
     /// Idle connections kept, for each target and thread.
     pub max_idle: usize,
     /// Requests at a time, all threads and targets together; more wait.
@@ -70,6 +72,7 @@ impl Default for UpstreamSettings {
             response_timeout: Period::seconds(60),
             idle_timeout: Period::seconds(4),
             idle_grace: Period::seconds(5),
+            max_age: Period::seconds(3600),
             max_idle: 64,
             max_connections: 512,
             max_waiting: 1024,

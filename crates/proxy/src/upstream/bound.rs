@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::member::Member;
 use super::plan::UpstreamPlan;
-use super::pool::Pool;
+use super::pool::{Pool, PoolLimits};
 
 #[derive(Debug)]
 pub(super) struct Bound {
@@ -22,9 +22,14 @@ impl Bound {
     pub(super) fn new(plan: &UpstreamPlan, old: Option<&Self>) -> Self {
         let generation = plan.state.generation();
         let members = plan.state.members();
+        let limits = PoolLimits {
+            idle: plan.idle_timeout,
+            age: plan.max_age,
+            most: plan.max_idle,
+        };
         let pools = members.iter().map(|member| {
             old.and_then(|old| old.pool(member))
-                .unwrap_or_else(|| Rc::new(Pool::new(plan.idle_timeout, plan.max_idle)))
+                .unwrap_or_else(|| Rc::new(Pool::new(limits)))
         });
         Self {
             generation,

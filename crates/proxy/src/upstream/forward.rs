@@ -1,39 +1,47 @@
 //! One request to an application: a place, a connection, the answer's head. The retry rule lives here.
 
-use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::{Body, Incoming};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use hyper::body::Body;
+use kiuas_common::listener::Stream;
 
-use super::Upstream;
+use super::client::{self, Answered, Asked, BadAnswer, Failed, Sending, Wire};
 use super::connect::{ConnectError, connect};
-use super::pool::Sender;
-use super::relay::{Lease, Relay};
-use super::turn::{Ask, Attempt, enter};
-use crate::body::{BodyFault, Inbound, InboundState, Outbound};
+use super::headers::Call;
+use super::relay::{self, Lease};
+use super::turn::{Ask, Attempt, Turn, enter};
+use super::{Target, Upstream};
+use crate::body::{BodyFault, Inbound, Outbound};
 use crate::fault::Fault;
+use crate::meter::Counted;
 
-/// What is sent, and can be made anew for a second attempt.
-#[derive(Debug)]
-pub struct Call<'a> {
-    /// The method.
-    pub method: &'a Method,
-    /// Path and query alone.
-    pub target: &'a Uri,
-    /// All fields.
-    pub headers: HeaderMap,
+/// What became of a request, for its record.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Trail {
+    /// Sent so many times more than once.
+    pub retries: u32,
 }
 
-/// Why an attempt gave no answer.
-enum Failed {
-    /// Not a byte was written: the whole request is here again.
-    Unsent(Inbound),
-    /// It broke after that, before anything of an answer came.
-    Broken,
-    /// It is over.
-    Final(Fault),
+/// An application's answer.
+#[derive(Debug)]
+pub struct Forwarded {
+    /// The answer, without the fields of its connection.
+    pub response: Response<Outbound>,
+    /// With 101: the connection, which is no longer HTTP.
+    pub switched: Option<Switched>,
+}
+
+/// A connection to an application after 101.
+#[derive(Debug)]
+pub struct Switched {
+    /// The socket.
+    pub stream: Stream,
+    /// What was already read of what follows the answer.
+    pub read: Bytes,
+    /// Counts the connection.
+    pub counted: Counted,
 }
 
 /// Sends `call` with `body` and waits for the head of the answer.
@@ -49,17 +57,22 @@ pub async fn forward(
     ask: &Ask<'_>,
     call: &Call<'_>,
     body: Inbound,
-) -> Result<Response<Outbound>, Fault> {
+    trail: &mut Trail,
+) -> Result<Forwarded, Fault> {
     let patience = upstream.plan.response_timeout;
     let mut turn = enter(upstream, ask).await?;
     let repeatable = is_idempotent(call.method) && body.is_end_stream();
-    let mut body = body;
+    let asked = Asked {
+        head: call.method == Method::HEAD,
+        upgrade: call.websocket.is_some(),
+    };
+    let mut sending = Sending::new(call, body);
     let mut again = false;
     let mut fault = Fault::Unreachable;
     let mut attempt = turn.next().await.ok_or(fault)?;
     loop {
-        let sender = match sender(upstream, &attempt, again).await {
-            Ok(sender) => sender,
+        let wire = match wire(upstream, &attempt, again, !repeatable).await {
+            Ok(wire) => wire,
             Err(problem) => {
                 attempt.failed();
                 drop(attempt);
@@ -68,27 +81,15 @@ pub async fn forward(
                 continue;
             }
         };
-        let request = body.state();
-        let failed = match send(sender, call, body, patience).await {
-            Ok((mut response, sender)) => {
-                attempt.answered(&mut response);
-                let lease = Lease {
-                    sender,
-                    seat: turn.sit(attempt),
-                    request,
-                };
-                return Ok(answer(response, lease, patience));
-            }
+        let failed = match client::ask(wire, sending, asked, patience, |_| {}).await {
+            Ok(answered) => return answer(answered, upstream, turn, attempt),
             Err(failed) => failed,
         };
-        body = match failed {
-            Failed::Unsent(body) if !again => body,
-            Failed::Broken if repeatable && !again => Inbound::empty(),
-            Failed::Unsent(_) | Failed::Broken => {
-                attempt.failed();
-                return Err(Fault::BrokenAnswer);
-            }
-            Failed::Final(fault) => {
+        sending = match failed {
+            Failed::Unsent(sending) if !again => *sending,
+            Failed::Broken if repeatable && !again => Sending::new(call, Inbound::empty()),
+            failed => {
+                let fault = blame(upstream, &attempt, &failed);
                 if fault.upstream_kind().is_some() {
                     attempt.failed();
                 }
@@ -97,6 +98,7 @@ pub async fn forward(
         };
         // A kept connection that had just been closed says nothing about the target.
         again = true;
+        trail.retries += 1;
         upstream.note_retry();
         drop(attempt);
         attempt = turn.again().await.ok_or(Fault::BrokenAnswer)?;
@@ -123,10 +125,37 @@ fn worse(one: Fault, other: Fault) -> Fault {
     }
 }
 
-/// A connection kept from before, unless `new` is asked for, else a new one.
-async fn sender(upstream: &Upstream, attempt: &Attempt, new: bool) -> Result<Sender, Fault> {
-    if !new && let Some(sender) = attempt.pool().take().await {
-        return Ok(sender);
+fn blame(upstream: &Upstream, attempt: &Attempt, failed: &Failed) -> Fault {
+    match failed {
+        Failed::Body(fault) => (*fault).into(),
+        Failed::Late => Fault::ResponseTimeout,
+        Failed::Unsent(_) | Failed::Broken => Fault::BrokenAnswer,
+        Failed::Bad(bad) => {
+            warn_of(upstream, attempt.target(), *bad);
+            Fault::BrokenAnswer
+        }
+    }
+}
+
+fn warn_of(upstream: &Upstream, target: &Target, bad: BadAnswer) {
+    tracing::warn!(
+        upstream.name = upstream.plan.name,
+        upstream.target = %target,
+        "the answer of `{target}` of upstream `{}` is refused: {bad}",
+        upstream.plan.name
+    );
+}
+
+/// A connection kept from before, unless `new` is asked for, else a new one. `certain` for a request
+/// that cannot be sent again.
+async fn wire(
+    upstream: &Upstream,
+    attempt: &Attempt,
+    new: bool,
+    certain: bool,
+) -> Result<Wire, Fault> {
+    if !new && let Some(wire) = attempt.pool().take(certain) {
+        return Ok(wire);
     }
     let plan = &upstream.plan;
     let open = upstream.connections.clone();
@@ -143,86 +172,56 @@ async fn sender(upstream: &Upstream, attempt: &Attempt, new: bool) -> Result<Sen
             );
             match error {
                 ConnectError::Late(_) => Fault::ConnectTimeout,
-                ConnectError::Refused(_) | ConnectError::Handshake(_) => Fault::Unreachable,
+                ConnectError::Refused(_) => Fault::Unreachable,
             }
         })
 }
 
-async fn send(
-    mut sender: Sender,
-    call: &Call<'_>,
-    body: Inbound,
-    patience: Duration,
-) -> Result<(Response<Incoming>, Sender), Failed> {
-    let state = body.state();
-    let mut request = Request::new(body);
-    *request.method_mut() = call.method.clone();
-    *request.uri_mut() = call.target.clone();
-    *request.headers_mut() = call.headers.clone();
-    let answer = sender.try_send_request(request);
-    match with_patience(answer, &state, patience).await {
-        Some(Ok(response)) => Ok((response, sender)),
-        Some(Err(mut error)) => {
-            if let Some(fault) = state.fault() {
-                return Err(Failed::Final(fault.into()));
-            }
-            if let Some(request) = error.take_message() {
-                return Err(Failed::Unsent(request.into_body()));
-            }
-            let error = error.into_error();
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "a connection to an application broke before the answer"
-            );
-            Err(if error.is_parse() {
-                Failed::Final(Fault::BrokenAnswer)
-            } else {
-                Failed::Broken
-            })
-        }
-        None => Err(Failed::Final(match state.fault() {
-            Some(fault) => fault.into(),
-            None => Fault::ResponseTimeout,
-        })),
-    }
-}
-
-/// The outcome of `answer`; `None` if nothing happened for `patience`, counted from the last piece of
-/// the request's body.
-async fn with_patience<F: Future>(
-    answer: F,
-    body: &InboundState,
-    patience: Duration,
-) -> Option<F::Output> {
-    let mut answer = pin!(answer);
-    let begun = Instant::now();
-    let mut until = begun + patience;
-    loop {
-        tokio::select! {
-            biased;
-            outcome = &mut answer => return Some(outcome),
-            () = tokio::time::sleep_until(until.into()) => {}
-        }
-        let deadline = body.moved().map_or(begun, |moved| moved.max(begun)) + patience;
-        if deadline <= Instant::now() {
-            return None;
-        }
-        until = deadline;
-    }
-}
-
-fn answer(response: Response<Incoming>, lease: Lease, pause: Duration) -> Response<Outbound> {
-    let (mut parts, body) = response.into_parts();
-    // Each side speaks its own version.
-    parts.version = Version::HTTP_11;
-    let body = if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+fn answer(
+    answered: Answered,
+    upstream: &Upstream,
+    turn: Turn,
+    attempt: Attempt,
+) -> Result<Forwarded, Fault> {
+    let Answered {
+        head,
+        wire,
+        framer,
+        sending,
+    } = answered;
+    let mut response = Response::new(Outbound::empty());
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    attempt.answered(&mut response);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // The connection is a tunnel's now; its place is free for the next request.
-        drop(lease);
-        Outbound::empty()
-    } else {
-        Outbound::Relay(Box::new(Relay::new(body, lease, pause)))
+        let (stream, read, counted) = wire.into_parts();
+        let switched = Some(Switched {
+            stream,
+            read,
+            counted,
+        });
+        return Ok(Forwarded { response, switched });
+    }
+    let lease = Lease {
+        wire,
+        seat: turn.sit(attempt),
+        sending,
+        reusable: head.reusable,
     };
-    Response::from_parts(parts, body)
+    let body = relay::body(framer, lease, upstream.plan.response_timeout);
+    *response.body_mut() = body.map_err(|bad| {
+        tracing::warn!(
+            upstream.name = upstream.plan.name,
+            "the body of an answer of upstream `{}` is refused: {bad}",
+            upstream.plan.name
+        );
+        Fault::BrokenAnswer
+    })?;
+    Ok(Forwarded {
+        response,
+        switched: None,
+    })
 }
 
 impl From<BodyFault> for Fault {

@@ -1,9 +1,16 @@
 //! Header fields on their way through: what belongs to one connection stays on it, and what tells an
 //! application who the visitor is comes from us alone.
 
-use http::header::{CONNECTION, COOKIE, EXPECT, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue};
+use std::io::Write;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SEC_WEBSOCKET_KEY, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
+
+use super::client::Length;
 
 /// RFC 9110 7.6.1 and RFC 9113 8.2.2: fields of one connection, listed by `Connection` or not.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -52,122 +59,162 @@ pub struct Told<'a> {
     pub trace: Option<&'a TraceContext>,
 }
 
-/// The fields for the application, made anew from the visitor's.
-pub fn for_upstream(visitor: &HeaderMap, told: &Told<'_>, websocket: bool) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(visitor.len() + 8);
-    headers.insert(HOST, told.host.clone());
+/// What is sent, and can be written anew for a second attempt.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// What the visitor asked for; its path and query are sent.
+    pub target: &'a Uri,
+    /// The visitor's fields; what does not belong to the application is left out.
+    pub headers: &'a HeaderMap,
+    /// What is said about the visitor.
+    pub told: Told<'a>,
+    /// The request asks for a WebSocket.
+    pub websocket: Option<Handshake>,
+}
+
+/// Where the key of a WebSocket's handshake comes from (RFC 6455 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handshake {
+    /// From the visitor.
+    Visitors,
+    /// From us: HTTP/2 has none (RFC 8441 5).
+    Ours(String),
+}
+
+/// Writes the head of a request with the empty line.
+pub(super) fn write_head(out: &mut Vec<u8>, call: &Call<'_>, length: Length) {
+    let method = match call.websocket {
+        Some(_) => Method::GET.as_str(),
+        None => call.method.as_str(),
+    };
+    // An application needs no more than path and query, and routes must not be fooled by an authority.
+    let target = call
+        .target
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    for part in [method, " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    for_upstream(call, |name, value| write_field(out, name, value));
+    if says(call.headers, &TE, "trailers") {
+        out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
+    }
+    if let Some(handshake) = &call.websocket {
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+        if let Handshake::Ours(key) = handshake {
+            write_field(out, SEC_WEBSOCKET_KEY.as_str(), key.as_bytes());
+        }
+    }
+    match length {
+        Length::None => {}
+        // Writing to a vector cannot fail.
+        Length::Exact(length) => drop(write!(out, "content-length: {length}\r\n")),
+        Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a field.
+pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Gives `put` the fields for the application: the visitor's that go on, and ours. Those about the
+/// connection are up to whoever writes the head.
+fn for_upstream(call: &Call<'_>, mut put: impl FnMut(&str, &[u8])) {
+    let visitor = call.headers;
+    put(HOST.as_str(), call.told.host.as_bytes());
     let listed = Listed::new(visitor);
+    let ours = matches!(call.websocket, Some(Handshake::Ours(_)));
+    let mut cookies = false;
     for (name, value) in visitor {
-        let dropped = HOP_BY_HOP.contains(name)
-            || *name == HOST
+        if *name == COOKIE {
+            cookies = true;
+            continue;
+        }
+        let dropped = *name == HOST
             || *name == EXPECT
-            || *name == COOKIE
-            || is_ours(name)
-            || listed.contains(name);
+            || *name == CONTENT_LENGTH
+            || HOP_BY_HOP.contains(name)
+            || is_ours(name.as_str())
+            || listed.contains(name)
+            || (ours && *name == SEC_WEBSOCKET_KEY);
         if !dropped {
-            headers.append(name.clone(), value.clone());
+            put(name.as_str(), value.as_bytes());
         }
     }
-    join_cookies(visitor, &mut headers);
-    if says(visitor, &TE, "trailers") {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.append(CONNECTION, HeaderValue::from_static("te"));
+    if cookies {
+        put_cookies(visitor, &mut put);
     }
-    if websocket {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    }
-    introduce(told, &mut headers);
-    headers
-}
-
-/// Takes everything out of an answer that belongs to the connection it came over.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let listed = Listed::new(headers);
-        for name in listed.0 {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-/// True if an answer's `Upgrade` is `websocket`.
-pub fn is_websocket(headers: &HeaderMap) -> bool {
-    says(headers, &UPGRADE, "websocket")
+    introduce(&call.told, &mut put);
 }
 
 /// RFC 9113 8.2.3: HTTP/2 may cut `Cookie` into several fields; HTTP/1 has one.
-fn join_cookies(visitor: &HeaderMap, headers: &mut HeaderMap) {
+fn put_cookies(visitor: &HeaderMap, put: &mut impl FnMut(&str, &[u8])) {
     let mut cookies = visitor.get_all(COOKIE).iter();
     let Some(first) = cookies.next() else { return };
+    let Some(second) = cookies.next() else {
+        return put(COOKIE.as_str(), first.as_bytes());
+    };
     let mut joined = first.as_bytes().to_vec();
-    let mut several = false;
-    for cookie in cookies {
-        several = true;
+    for cookie in std::iter::once(second).chain(cookies) {
         joined.extend_from_slice(b"; ");
         joined.extend_from_slice(cookie.as_bytes());
     }
-    let value = if several {
-        HeaderValue::from_bytes(&joined).ok()
-    } else {
-        Some(first.clone())
-    };
-    if let Some(value) = value {
-        headers.insert(COOKIE, value);
-    }
+    put(COOKIE.as_str(), &joined);
 }
 
-fn introduce(told: &Told<'_>, headers: &mut HeaderMap) {
+fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
+    let mut text = Vec::with_capacity(128);
     let client = told.client.map(|client| client.to_canonical());
-    let mut set = |name: &'static str, value: Result<HeaderValue, _>| {
-        // What was parsed as an address, a host and our own id is always a valid value.
-        if let Ok(value) = value {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
     if let Some(client) = client {
-        set(
-            "x-forwarded-for",
-            HeaderValue::from_str(&client.to_string()),
-        );
+        // Writing to a vector cannot fail, here and below.
+        drop(write!(text, "{client}"));
+        put("x-forwarded-for", &text);
     }
-    set(
-        "x-forwarded-proto",
-        Ok(HeaderValue::from_static(told.scheme)),
-    );
-    set("x-forwarded-host", Ok(told.host.clone()));
-    set("x-request-id", HeaderValue::from_str(told.request_id));
+    put("x-forwarded-proto", told.scheme.as_bytes());
+    put("x-forwarded-host", told.host.as_bytes());
+    put("x-request-id", told.request_id.as_bytes());
     if let Some(trace) = told.trace {
-        set(TRACEPARENT, HeaderValue::from_str(&trace.traceparent));
+        put(TRACEPARENT, trace.traceparent.as_bytes());
         if let Some(state) = &trace.tracestate {
-            set(TRACESTATE, HeaderValue::from_str(state));
+            put(TRACESTATE, state.as_bytes());
         }
     }
-    set("forwarded", HeaderValue::from_str(&forwarded(client, told)));
+    forwarded(client, &mut text);
+    text.extend_from_slice(b";host=\"");
+    text.extend_from_slice(told.host.as_bytes());
+    text.extend_from_slice(b"\";proto=");
+    text.extend_from_slice(told.scheme.as_bytes());
+    put("forwarded", &text);
 }
 
-/// RFC 7239. IPv6 addresses are bracketed and quoted (section 6); an unknown peer is `unknown`.
-fn forwarded(client: Option<std::net::IpAddr>, told: &Told<'_>) -> String {
-    let client = match client {
-        Some(std::net::IpAddr::V4(address)) => address.to_string(),
-        Some(std::net::IpAddr::V6(address)) => format!("\"[{address}]\""),
-        None => "unknown".to_owned(),
+/// RFC 7239: makes the client's address in `text` a `for`. IPv6 addresses are bracketed and quoted
+/// (section 6); an unknown peer is `unknown`.
+fn forwarded(client: Option<std::net::IpAddr>, text: &mut Vec<u8>) {
+    let (before, after): (&[u8], &[u8]) = match client {
+        Some(std::net::IpAddr::V4(_)) => (b"for=", b""),
+        Some(std::net::IpAddr::V6(_)) => (b"for=\"[", b"]\""),
+        None => (b"for=unknown", b""),
     };
-    let host = told.host.to_str().unwrap_or_default();
-    format!("for={client};host=\"{host}\";proto={}", told.scheme)
+    text.splice(0..0, before.iter().copied());
+    text.extend_from_slice(after);
 }
 
 /// Also `x_forwarded_for`: WSGI and CGI cannot tell `-` from `_`.
-fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    if !name.contains('_') {
-        return OURS.contains(&name);
+fn is_ours(name: &str) -> bool {
+    if name.contains('_') {
+        let dashed = name.replace('_', "-");
+        return OURS.contains(&dashed.as_str())
+            || HOP_BY_HOP.iter().any(|hop| hop.as_str() == dashed);
     }
-    let dashed = name.replace('_', "-");
-    OURS.contains(&dashed.as_str()) || HOP_BY_HOP.iter().any(|hop| hop.as_str() == dashed)
+    // Most names begin with another letter.
+    name.starts_with(['b', 'f', 'p', 't', 'x']) && OURS.contains(&name)
 }
 
 fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
@@ -179,6 +226,8 @@ fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
         .any(|item| item.trim().eq_ignore_ascii_case(word))
 }
 
+const USUAL: [&str; 4] = ["close", "keep-alive", "te", "upgrade"];
+
 /// The names that `Connection` lists.
 struct Listed(Vec<HeaderName>);
 
@@ -189,8 +238,10 @@ impl Listed {
                 .get_all(CONNECTION)
                 .iter()
                 .filter_map(|value| value.to_str().ok())
-                .flat_map(|value| value.split(','))
-                .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+                .flat_map(|value| value.split(',').map(str::trim))
+                // The usual ones name no field that is not dropped anyway.
+                .filter(|name| !USUAL.iter().any(|usual| name.eq_ignore_ascii_case(usual)))
+                .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
                 .collect(),
         )
     }

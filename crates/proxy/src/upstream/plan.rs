@@ -27,6 +27,8 @@ pub struct UpstreamPlan {
     pub response_timeout: Duration,
     /// For an idle connection.
     pub idle_timeout: Duration,
+    /// For a connection, however busy.
+    pub max_age: Duration,
     /// Idle connections for each target and thread.
     pub max_idle: usize,
     /// Which target is next.
@@ -60,6 +62,7 @@ impl UpstreamPlan {
             connect_timeout: settings.connect_timeout.duration(),
             response_timeout: settings.response_timeout.duration(),
             idle_timeout: settings.idle_timeout.duration(),
+            max_age: settings.max_age.duration(),
             max_idle: settings.max_idle,
             balance: settings.balance,
             health: settings.health.clone(),

@@ -1,79 +1,70 @@
-//! A thread's idle connections to one target, the most recently used first.
+//! A thread's idle connections to one target, the most recently used first: those are warm in every
+//! cache, and the others grow old and are closed.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
-
-use crate::body::Inbound;
-
-/// How long a connection that has just finished an answer may take to say that it is ready.
-const SETTLE: Duration = Duration::from_millis(20);
-
-/// What sends requests over one connection.
-pub(super) type Sender = SendRequest<Inbound>;
+use super::client::Wire;
 
 #[derive(Debug)]
 struct Idle {
-    sender: Sender,
+    wire: Wire,
     since: Instant,
+}
+
+/// Bounds of a pool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PoolLimits {
+    /// Idle for longer than this, a connection is closed.
+    pub(super) idle: Duration,
+    /// Older than this, it is not used again.
+    pub(super) age: Duration,
+    /// Idle connections.
+    pub(super) most: usize,
 }
 
 /// Idle connections.
 #[derive(Debug)]
 pub(super) struct Pool {
     idle: RefCell<VecDeque<Idle>>,
-    timeout: Duration,
-    most: usize,
+    limits: PoolLimits,
 }
 
 impl Pool {
-    pub(super) fn new(timeout: Duration, most: usize) -> Self {
+    pub(super) fn new(limits: PoolLimits) -> Self {
         Self {
             idle: RefCell::new(VecDeque::new()),
-            timeout,
-            most,
+            limits,
         }
     }
 
-    /// A connection that is alive as far as can be known without asking the peer: hyper watches idle
-    /// connections, so one whose end was seen by the poller is closed here.
-    pub(super) async fn take(&self) -> Option<Sender> {
+    /// A connection that is alive as far as can be known without asking the peer; `certain` spends a
+    /// system call to know what the poller may not have seen yet.
+    pub(super) fn take(&self, certain: bool) -> Option<Wire> {
+        let mut idle = self.idle.borrow_mut();
         loop {
-            let Idle { mut sender, since } = self.idle.borrow_mut().pop_back()?;
-            if sender.is_closed() || since.elapsed() >= self.timeout {
-                continue;
-            }
-            if sender.is_ready() {
-                return Some(sender);
-            }
-            if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
-                return Some(sender);
+            let Idle { wire, since } = idle.pop_back()?;
+            if since.elapsed() < self.limits.idle && wire.is_quiet(certain) {
+                return Some(wire);
             }
         }
     }
 
-    /// Keeps `sender` for the next request.
-    pub(super) fn give_back(&self, sender: Sender) {
+    /// Keeps `wire` for the next request, unless it is broken, old or one too many.
+    pub(super) fn give_back(&self, wire: Wire) {
+        let now = Instant::now();
+        let old = now.saturating_duration_since(wire.made()) >= self.limits.age;
         let mut idle = self.idle.borrow_mut();
-        if sender.is_closed() || idle.len() >= self.most {
-            return;
+        if !old && idle.len() < self.limits.most && wire.is_quiet(false) {
+            idle.push_back(Idle { wire, since: now });
         }
-        idle.push_back(Idle {
-            sender,
-            since: Instant::now(),
-        });
     }
 
-    /// Closes what was idle for too long: the longest idle ones are in front.
+    /// Closes what was idle for too long, and what the application has closed.
     pub(super) fn sweep(&self) {
-        let mut idle = self.idle.borrow_mut();
-        while idle
-            .front()
-            .is_some_and(|one| one.sender.is_closed() || one.since.elapsed() >= self.timeout)
-        {
-            idle.pop_front();
-        }
+        self.idle
+            .borrow_mut()
+            .retain(|one| one.since.elapsed() < self.limits.idle && one.wire.is_quiet(false));
     }
 }

@@ -1,0 +1,108 @@
+//! Action: forward. The request goes to an application, its answer comes back, or a tunnel opens.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::header::{CONNECTION, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
+use hyper::upgrade::OnUpgrade;
+use kiuas_common::telemetry::TraceContext;
+use tracing::{Instrument, Span};
+
+use super::action::Wanted;
+use crate::body::{Inbound, Outbound};
+use crate::fault::Fault;
+use crate::meter::Counted;
+use crate::record::Record;
+use crate::tunnel;
+use crate::upstream::{self, Ask, Call, Handshake, Switched, Told, Trail};
+
+pub(super) async fn run(
+    wanted: &Wanted<'_>,
+    index: usize,
+    parts: &mut Parts,
+    body: Inbound,
+    record: &mut Record,
+) -> Result<Response<Outbound>, Fault> {
+    let worker = &wanted.connection.worker;
+    let upstream = wanted.plan.upstreams.get(index).ok_or(Fault::Internal)?;
+    let visitor = wanted.turn.is_upgrade().then(|| let_go(parts));
+    let span = client_span(upstream.name(), &parts.method, record, worker.shared.traces);
+    let trace = TraceContext::of(&span).or_else(|| wanted.visitor.trace.clone());
+    let call = Call {
+        method: &parts.method,
+        target: &parts.uri,
+        headers: &parts.headers,
+        told: Told {
+            client: wanted.visitor.address,
+            scheme: wanted.visitor.scheme,
+            host: &wanted.host.value,
+            request_id: &wanted.visitor.request_id,
+            trace: trace.as_ref(),
+        },
+        websocket: visitor.is_some().then_some(Handshake::Visitors),
+    };
+    let ask = Ask {
+        headers: &parts.headers,
+        client: wanted.visitor.address,
+        secure: wanted.visitor.scheme == "https",
+    };
+    let begun = Instant::now();
+    let mut trail = Trail::default();
+    let outcome = upstream::forward(upstream, &ask, &call, body, &mut trail)
+        .instrument(span)
+        .await;
+    record.upstream = Some(begun.elapsed());
+    record.retries = trail.retries;
+    let forwarded = outcome.inspect_err(|fault| upstream.note(*fault))?;
+    let mut response = forwarded.response;
+    if let Some(application) = forwarded.switched {
+        let visitor = visitor.ok_or(Fault::BrokenAnswer)?;
+        switch(wanted, visitor, application, &mut response);
+    }
+    Ok(response)
+}
+
+/// The promise of the visitor's side of a tunnel.
+fn let_go(parts: &mut Parts) -> OnUpgrade {
+    let mut request = Request::new(());
+    std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+    hyper::upgrade::on(request)
+}
+
+/// 101: the visitor's side lets go of HTTP once the answer is written.
+fn switch(
+    wanted: &Wanted<'_>,
+    visitor: OnUpgrade,
+    application: Switched,
+    response: &mut Response<Outbound>,
+) {
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    let shared = &wanted.connection.worker.shared;
+    tunnel::open(
+        visitor,
+        application,
+        wanted.plan.limits.tunnel,
+        &shared.shutdown,
+        Counted::new(shared.meter.tunnels.clone()),
+        Rc::clone(&wanted.connection.place),
+    );
+    wanted.turn.grant();
+}
+
+fn client_span(name: &str, method: &Method, record: &Record, traces: bool) -> Span {
+    if !traces {
+        return Span::none();
+    }
+    tracing::info_span!(
+        parent: &record.span,
+        "upstream",
+        otel.name = format!("{method} {name}"),
+        otel.kind = "client",
+        http.request.method = %method,
+        upstream.name = name,
+    )
+}
