@@ -3,6 +3,7 @@
 //! It depends on no crate of the workspace, so that it builds in seconds and keeps working while the
 //! workspace does not compile.
 
+mod bench;
 mod checkout;
 mod console;
 mod dev;
@@ -48,6 +49,8 @@ Everything the commands make lies in .kiuas/ and target/, both ignored by git.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure a component beside its peers
+    Bench(bench::Arguments),
     /// Bring up the whole stack, keep it up, and roll what a change of the sources touches
     Dev(dev::Arguments),
     /// Container images that the development containers need
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let outcome = match arguments.command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Images(command) => images::run(command),
         Command::Smoke(arguments) => smoke::run(&arguments),

@@ -82,3 +82,15 @@ pub(crate) const MMDEBSTRAP: Need = Need {
     units: &[],
     met: || find("mmdebstrap").is_some(),
 };
+
+/// What measurements of the proxy are made with; HAProxy and Caddy are welcome and not needed.
+pub(crate) const BENCH: Need = Need {
+    name: "nginx, wrk, h2load and openssl",
+    packages: &["nginx", "wrk", "nghttp2-client", "openssl", "util-linux"],
+    units: &["nginx.service"],
+    met: || {
+        ["nginx", "wrk", "h2load", "openssl", "taskset"]
+            .iter()
+            .all(|program| find(program).is_some())
+    },
+};
