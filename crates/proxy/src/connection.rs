@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -23,8 +24,9 @@ use crate::body::Inbound;
 use crate::exchange::{self, Connection, Place, Reader};
 use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
+use crate::lane::{Exit, Lane, LaneIo};
 use crate::proxy_protocol::{self, Said};
-use crate::pulse::{Pulse, Verdict};
+use crate::pulse::{Order, Pulse, Stage};
 use crate::record::Recorded;
 use crate::screen::{Gatekeeper, Screen};
 use crate::watched::Watched;
@@ -72,8 +74,9 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<TlsAccept
         }
     };
     let outcome = match tls {
-        None => screened(&worker, stream, peer, false, place).await,
-        Some(acceptor) => secured(&worker, stream, peer, acceptor, place).await,
+        None => first(worker, stream, peer, false, place).await,
+        // In a place of its own: a plain connection need not have room for a session of TLS.
+        Some(acceptor) => Box::pin(secured(worker, stream, peer, acceptor, place)).await,
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a visitor's connection ended early");
@@ -90,7 +93,9 @@ async fn introduced(
     if !plan.balancers.contain(peer.map(|peer| peer.ip())) {
         return Ok(peer);
     }
-    let said = tokio::time::timeout(plan.limits.handshake, proxy_protocol::read(stream)).await??;
+    let read = tokio::time::timeout(plan.limits.handshake, proxy_protocol::read(stream));
+    // Rare: no connection need have room for it.
+    let said = Box::pin(read).await??;
     Ok(match said {
         Said::Visitor(visitor) => Some(visitor),
         Said::Nothing => peer,
@@ -100,48 +105,75 @@ async fn introduced(
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn secured(
-    worker: &Rc<Worker>,
+    worker: Rc<Worker>,
     stream: Stream,
     peer: Option<SocketAddr>,
     acceptor: TlsAcceptor,
     place: Place,
 ) -> Result<(), BoxError> {
     let limit = worker.plan().limits.handshake;
-    let cut = worker.shared.shutdown.clone();
-    let stream = tokio::select! {
-        accepted = tokio::time::timeout(limit, acceptor.accept(stream)) => accepted??,
-        () = cut.cutting() => return Ok(()),
-    };
+    // In a place that is given back after it.
+    let handshake = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
+    let stream = handshake.await??;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        multiplexed(worker, stream, peer, place).await
+        Box::pin(multiplexed(worker, stream, peer, place)).await
     } else {
-        screened(worker, stream, peer, true, place).await
+        first(worker, stream, peer, true, place).await
     }
 }
 
-/// HTTP/1.
-async fn screened<S>(
-    worker: &Rc<Worker>,
+/// HTTP/1: the fast lane, and hyper from the first request on that is not for it.
+async fn first<S: LaneIo>(
+    worker: Rc<Worker>,
     stream: S,
     peer: Option<SocketAddr>,
     secure: bool,
     place: Place,
+) -> Result<(), BoxError> {
+    let pulse = worker.sweeper.watch(Stage::GraceOver);
+    let fast = worker.plan().fast_lane;
+    let connection = Rc::new(Connection {
+        worker,
+        peer,
+        secure,
+        reader: Reader::Lane,
+        pulse,
+        place: Rc::new(place),
+    });
+    if !fast {
+        return Box::pin(screened(&connection, stream, BytesMut::new(), false)).await;
+    }
+    match Lane::new(stream, Rc::clone(&connection)).await {
+        Exit::Closed => Ok(()),
+        Exit::Odd { io, read, late } => Box::pin(screened(&connection, io, read, late)).await,
+    }
+}
+
+/// HTTP/1 by hyper. `read` was read before; `late` says that it is a head that took too long.
+async fn screened<S>(
+    before: &Connection,
+    stream: S,
+    read: BytesMut,
+    late: bool,
 ) -> Result<(), BoxError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let keeper = Arc::new(Gatekeeper::default());
-    let pulse = worker.sweeper.watch();
+    if late {
+        keeper.be_late();
+    }
+    let pulse = Arc::clone(&before.pulse);
     let connection = Rc::new(Connection {
-        worker: Rc::clone(worker),
-        peer,
-        secure,
+        worker: Rc::clone(&before.worker),
+        peer: before.peer,
+        secure: before.secure,
         reader: Reader::Screen(Arc::clone(&keeper)),
         pulse: Arc::clone(&pulse),
-        place: Rc::new(place),
+        place: Rc::clone(&before.place),
     });
     let service = service_fn(move |request| answer(Rc::clone(&connection), request));
-    let io = TokioIo::new(Screen::new(stream, Arc::clone(&keeper), Arc::clone(&pulse)));
+    let screen = Screen::new(stream, read, Arc::clone(&keeper), Arc::clone(&pulse));
     // `pipeline_flush` stays off: with it, the last answer before an end is swallowed. No timer: the
     // sweeper's limits are finer.
     let served = http1::Builder::new()
@@ -149,10 +181,9 @@ where
         .max_header_size(MOST_HEAD)
         .max_buf_size(MOST_BUFFER)
         .header_read_timeout(None)
-        .serve_connection(io, service)
+        .serve_connection(TokioIo::new(screen), service)
         .with_upgrades();
     drive(
-        worker,
         served,
         |served| served.graceful_shutdown(),
         &pulse,
@@ -163,7 +194,7 @@ where
 
 /// HTTP/2.
 async fn multiplexed<S>(
-    worker: &Rc<Worker>,
+    worker: Rc<Worker>,
     stream: S,
     peer: Option<SocketAddr>,
     place: Place,
@@ -171,11 +202,11 @@ async fn multiplexed<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let pulse = worker.sweeper.watch();
+    let pulse = worker.sweeper.watch(Stage::Begun);
     // Frames, not heads: from here on it is idle or not.
     pulse.head_ends();
     let connection = Rc::new(Connection {
-        worker: Rc::clone(worker),
+        worker: Rc::clone(&worker),
         peer,
         secure: true,
         reader: Reader::Frames,
@@ -198,7 +229,6 @@ where
         .keep_alive_timeout(PING_TIMEOUT)
         .serve_connection(io, service);
     drive(
-        worker,
         served,
         |served| served.graceful_shutdown(),
         &pulse,
@@ -227,7 +257,6 @@ enum Protocol<'a> {
 
 /// Drives a connection through its limits and the drain.
 async fn drive<C>(
-    worker: &Rc<Worker>,
     served: C,
     finish: impl Fn(Pin<&mut C>),
     pulse: &Pulse,
@@ -237,35 +266,18 @@ where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut served = pin!(served);
-    let mut drain = pin!(drain_begins(worker, matches!(protocol, Protocol::Http2(_))));
-    let mut cutting = pin!(worker.shared.shutdown.cutting());
-    let mut draining = false;
     loop {
         tokio::select! {
             biased;
             outcome = served.as_mut() => return Ok(outcome?),
-            verdict = pulse.verdict() => match (verdict, protocol) {
-                (Verdict::Stalled, Protocol::Http2(calm)) => calm.ask(),
-                (Verdict::Stalled, Protocol::Http1(_)) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-                (Verdict::Late, Protocol::Http1(keeper)) => keeper.be_late(),
-                (Verdict::Late | Verdict::Idle, _) => finish(served.as_mut()),
+            order = pulse.order() => match (order, protocol) {
+                (Order::Cut, _) => return Ok(()),
+                (Order::Stalled, Protocol::Http2(calm)) => calm.ask(),
+                (Order::Stalled, Protocol::Http1(_)) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                (Order::Late, Protocol::Http1(keeper)) => keeper.be_late(),
+                (Order::Late | Order::Idle | Order::Finish, _) => finish(served.as_mut()),
             },
-            () = drain.as_mut(), if !draining => {
-                draining = true;
-                finish(served.as_mut());
-            }
-            () = cutting.as_mut() => return Ok(()),
         }
-    }
-}
-
-/// The moment when idle connections are closed. An HTTP/1 visitor may just be sending a request into
-/// one: for a short grace such requests are answered, with `Connection: close`. HTTP/2 has a word for
-/// it (GOAWAY) and needs no grace.
-async fn drain_begins(worker: &Worker, has_a_word: bool) {
-    worker.shared.shutdown.draining().await;
-    if !has_a_word {
-        tokio::time::sleep(worker.plan().limits.drain_grace).await;
     }
 }
 

@@ -23,6 +23,7 @@ use tracing::Span;
 
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
+use crate::lane;
 use crate::meter::Counted;
 use crate::page;
 use crate::pulse::Pulse;
@@ -91,10 +92,11 @@ pub async fn run(
     let turn = AwaitedTurn::new(&connection);
     let outcome = answer(&connection, &plan, &mut parts, body, &turn, &mut record).await;
     drop(turn);
+    let html = outcome.is_err() && page::wants_html(&parts.headers);
+    lane::recycle(parts.headers);
     let response = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
         record.fault = Some(fault);
-        let html = page::wants_html(&parts.headers);
         page::answer(fault, html, &record.request_id)
     });
     finish(&connection, response, record)

@@ -10,12 +10,14 @@
 pub mod admin;
 pub mod body;
 pub mod cache;
+pub mod clock;
 pub mod connection;
 pub mod exchange;
 pub mod fault;
 pub mod files;
 pub mod flood;
 pub mod gate;
+pub mod lane;
 pub mod linger;
 pub mod listeners;
 pub mod meter;

@@ -16,6 +16,10 @@ use kiuas_proxy::settings::{ProxySettings, effective};
 
 use cli::{Cli, Command, Common, Ctl, Show};
 
+/// Small, short-lived pieces of memory by the million are what a proxy asks for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What went wrong, and whose fault it is.
 enum Failure {
     /// The operator's: settings or arguments.

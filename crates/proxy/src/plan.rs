@@ -38,6 +38,8 @@ pub struct Plan {
     pub limits: Limits,
     /// One log line a request.
     pub access_log: bool,
+    /// Plain requests are served without hyper.
+    pub fast_lane: bool,
     /// Port of the first HTTPS listener, for redirections; known once the listeners are open.
     pub https_port: Option<u16>,
 }
@@ -91,6 +93,7 @@ impl Plan {
             balancers,
             limits: Limits::from(&settings.limits),
             access_log: settings.access_log,
+            fast_lane: settings.fast_lane,
             https_port: None,
         })
     }

@@ -1,35 +1,56 @@
 //! Time limits of visitors' connections: each one keeps stamps of its last progress, one sweeper a
-//! thread compares them with the limits. No timer is set or reset while requests flow.
+//! thread compares them with the limits. No timer is set or reset while requests flow, and no
+//! connection waits for the drain by itself: the sweeper tells it.
 //!
 //! Covered here: head, idle connection, visitor who does not read. Bodies have their own
 //! ([`crate::body::Inbound`]), because only there it is known who waits for whom.
 
 mod sweeper;
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
-pub use sweeper::Sweeper;
+pub use sweeper::{Stage, Sweeper};
 
+use crate::clock;
 use crate::plan::Limits;
 
-/// What the sweeper found.
+/// What the sweeper tells a connection, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Order {
+    /// The end, whatever is at work.
+    Cut,
+    /// The visitor does not read.
+    Stalled,
     /// The head took too long.
     Late,
     /// Nothing was asked for too long.
     Idle,
-    /// The visitor does not read.
-    Stalled,
+    /// The drain: end when the request at work is answered, now if there is none.
+    Finish,
+}
+
+impl Order {
+    const ALL: [Self; 5] = [
+        Self::Cut,
+        Self::Stalled,
+        Self::Late,
+        Self::Idle,
+        Self::Finish,
+    ];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
 }
 
 /// Stamps of one connection, in milliseconds; 0 means that there is nothing to wait for.
+///
+/// All but the orders are written by the connection's own thread alone: no instruction here locks the
+/// memory bus. (They are atomic because an upgraded connection may be sent to another thread.)
 #[derive(Debug)]
 pub struct Pulse {
     in_flight: AtomicU32,
@@ -37,30 +58,31 @@ pub struct Pulse {
     idle_since: AtomicU64,
     blocked_since: AtomicU64,
     shut_since: AtomicU64,
-    verdict: Mutex<Option<Verdict>>,
-    found: Notify,
+    orders: AtomicU8,
+    task: AtomicWaker,
 }
 
 impl Pulse {
     /// A connection that was just accepted: its first head is awaited.
     #[must_use]
     pub fn new() -> Self {
-        let now = now();
+        let now = clock::milliseconds();
         Self {
             in_flight: AtomicU32::new(0),
             head_since: AtomicU64::new(now),
             idle_since: AtomicU64::new(now),
             blocked_since: AtomicU64::new(0),
             shut_since: AtomicU64::new(0),
-            verdict: Mutex::new(None),
-            found: Notify::new(),
+            orders: AtomicU8::new(0),
+            task: AtomicWaker::new(),
         }
     }
 
     /// The first byte of a head is here.
     pub fn head_begins(&self) {
         if self.head_since.load(Ordering::Relaxed) == 0 {
-            self.head_since.store(now(), Ordering::Relaxed);
+            self.head_since
+                .store(clock::milliseconds(), Ordering::Relaxed);
         }
     }
 
@@ -71,18 +93,22 @@ impl Pulse {
 
     /// A request is at work.
     pub fn request_begins(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let count = self.in_flight.load(Ordering::Relaxed);
+        self.in_flight
+            .store(count.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Its answer is complete.
     pub fn request_ends(&self) {
-        let now = now();
+        let now = clock::milliseconds();
         self.idle_since.store(now, Ordering::Relaxed);
         if self.head_since.load(Ordering::Relaxed) != 0 {
             // A pipelined head that began while we were at work: its time begins now.
             self.head_since.store(now, Ordering::Relaxed);
         }
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let count = self.in_flight.load(Ordering::Relaxed);
+        self.in_flight
+            .store(count.saturating_sub(1), Ordering::Relaxed);
     }
 
     /// Notes whether a write moved or is blocked.
@@ -92,35 +118,50 @@ impl Pulse {
                 self.blocked_since.store(0, Ordering::Relaxed);
             }
         } else if self.blocked_since.load(Ordering::Relaxed) == 0 {
-            self.blocked_since.store(now(), Ordering::Relaxed);
+            self.blocked_since
+                .store(clock::milliseconds(), Ordering::Relaxed);
         }
         outcome
     }
 
-    /// HTTP/2: since when (by [`now`]) the visitor keeps a window shut, if one is.
+    /// HTTP/2: since when (by [`clock::milliseconds`]) the visitor keeps a window shut, if one is.
     pub fn window_is_shut(&self, since: Option<u64>) {
         self.shut_since.store(since.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Resolves when the sweeper has found something.
-    pub async fn verdict(&self) -> Verdict {
-        loop {
-            if let Some(verdict) = self.verdict.lock().take() {
-                return verdict;
+    /// The sweeper's next order; each comes once.
+    pub fn poll_order(&self, cx: &Context<'_>) -> Poll<Order> {
+        self.task.register(cx.waker());
+        let orders = self.orders.load(Ordering::Acquire);
+        if orders == 0 {
+            return Poll::Pending;
+        }
+        match Order::ALL.iter().find(|order| orders & order.bit() != 0) {
+            Some(order) => {
+                self.orders.fetch_and(!order.bit(), Ordering::AcqRel);
+                Poll::Ready(*order)
             }
-            self.found.notified().await;
+            None => Poll::Pending,
         }
     }
 
-    fn judge(&self, limits: &Limits) {
-        let Some(verdict) = self.overdue(limits, now()) else {
-            return;
-        };
-        *self.verdict.lock() = Some(verdict);
-        self.found.notify_one();
+    /// Resolves with the sweeper's next order.
+    pub async fn order(&self) -> Order {
+        std::future::poll_fn(|cx| self.poll_order(cx)).await
     }
 
-    fn overdue(&self, limits: &Limits, now: u64) -> Option<Verdict> {
+    fn tell(&self, order: Order) {
+        self.orders.fetch_or(order.bit(), Ordering::AcqRel);
+        self.task.wake();
+    }
+
+    fn judge(&self, limits: &Limits, now: u64) {
+        if let Some(order) = self.overdue(limits, now) {
+            self.tell(order);
+        }
+    }
+
+    fn overdue(&self, limits: &Limits, now: u64) -> Option<Order> {
         let passed = |stamp: &AtomicU64, limit: Duration| {
             let since = stamp.load(Ordering::Relaxed);
             since != 0 && u128::from(now.saturating_sub(since)) > limit.as_millis()
@@ -128,15 +169,15 @@ impl Pulse {
         if passed(&self.blocked_since, limits.write_pause)
             || passed(&self.shut_since, limits.write_pause)
         {
-            return Some(Verdict::Stalled);
+            return Some(Order::Stalled);
         }
         if self.in_flight.load(Ordering::Relaxed) > 0 {
             return None;
         }
         if self.head_since.load(Ordering::Relaxed) != 0 {
-            return passed(&self.head_since, limits.head).then_some(Verdict::Late);
+            return passed(&self.head_since, limits.head).then_some(Order::Late);
         }
-        passed(&self.idle_since, limits.keep_alive).then_some(Verdict::Idle)
+        passed(&self.idle_since, limits.keep_alive).then_some(Order::Idle)
     }
 }
 
@@ -144,13 +185,6 @@ impl Default for Pulse {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Milliseconds since the first call in this process, never 0.
-pub(crate) fn now() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let start = START.get_or_init(Instant::now);
-    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use std::io;
 use std::rc::Rc;
 use std::thread::JoinHandle;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::listeners::Front;
+use crate::pulse::Stage;
 use crate::worker::{Shared, Worker};
 use accept::Gate;
 
@@ -46,16 +46,19 @@ impl Threads {
             let (door, fronts) = mpsc::channel(MOST_FRONTS);
             let shared = shared.clone();
             let ended = threads.ended.clone();
-            let runtime = Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(MOST_BLOCKING)
-                .build()?;
+            let (told, started) = std::sync::mpsc::sync_channel(1);
             let handle = std::thread::Builder::new()
                 .name(format!("proxy-{number}"))
                 .spawn(move || {
-                    LocalSet::new().block_on(&runtime, run(fronts, shared, ended));
+                    let runtime = match runtime() {
+                        Ok(runtime) => runtime,
+                        Err(error) => return drop(told.send(Err(error))),
+                    };
+                    drop(told.send(Ok(())));
+                    runtime.block_on(run(fronts, shared, ended));
                     runtime.shutdown_background();
                 })?;
+            started.recv().map_err(io::Error::other)??;
             threads.handles.push(handle);
             threads.doors.push(door);
         }
@@ -96,6 +99,14 @@ impl Threads {
     }
 }
 
+/// Stays on the thread that makes it.
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MOST_BLOCKING)
+        .build_local(LocalOptions::default())
+}
+
 async fn run(mut fronts: mpsc::Receiver<Front>, shared: Shared, ended: CancellationToken) {
     let worker = Rc::new(Worker::new(shared));
     let sweeper = Rc::clone(&worker.sweeper);
@@ -116,8 +127,24 @@ async fn run(mut fronts: mpsc::Receiver<Front>, shared: Shared, ended: Cancellat
     tokio::select! {
         () = sweeper.run(round) => {}
         () = accept => {}
+        () = drain(&worker) => {}
         () = ended.cancelled() => {}
     }
+}
+
+/// Tells the connections of this thread how far the drain is, for ever.
+async fn drain(worker: &Worker) {
+    let shutdown = &worker.shared.shutdown;
+    shutdown.draining().await;
+    worker.sweeper.enter(Stage::Begun);
+    let grace = worker.plan().limits.drain_grace;
+    tokio::select! {
+        () = tokio::time::sleep(grace) => worker.sweeper.enter(Stage::GraceOver),
+        () = shutdown.cutting() => {}
+    }
+    shutdown.cutting().await;
+    worker.sweeper.enter(Stage::Over);
+    std::future::pending().await
 }
 
 fn accept_from(front: Front, worker: &Rc<Worker>) {

@@ -47,6 +47,9 @@ pub struct ProxySettings {
     pub proxy_protocol: List<String>,
     /// One log line a request.
     pub access_log: bool,
+    /// Serves plain HTTP/1.1 requests by a short way of their own. Off, all take the general way: the
+    /// answers are the same, for more of the processor.
+    pub fast_lane: bool,
     /// Bounds and deadlines.
     pub limits: LimitSettings,
     /// Certificates.
@@ -68,6 +71,7 @@ impl Default for ProxySettings {
             trusted: List(Vec::new()),
             proxy_protocol: List(Vec::new()),
             access_log: true,
+            fast_lane: true,
             limits: LimitSettings::default(),
             tls: TlsSettings::default(),
             sites: Vec::new(),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::budget::{Abuse, Budget};
 use super::follower::{Follower, Frame};
 use super::windows::Windows;
+use crate::clock;
 use crate::meter::Meter;
-use crate::pulse::{self, Pulse};
+use crate::pulse::Pulse;
 
 /// CONTINUATION frames of one head: 16 KiB need one in frames of the usual size.
 const MOST_CONTINUATIONS: u32 = 16;
@@ -120,7 +121,7 @@ impl Judge {
 
     fn headers(&mut self, frame: &Frame<'_>) -> Result<(), Abuse> {
         self.continuations = 0;
-        self.windows.opened(frame.stream, pulse::now());
+        self.windows.opened(frame.stream, clock::milliseconds());
         self.stamp();
         if self.windows.never_opened() > MOST_NEVER_OPENED {
             return self.budget.note(Abuse::ShutWindow);
@@ -146,7 +147,7 @@ impl Judge {
                     && u16::from_be_bytes([a, b]) == INITIAL_WINDOW_SIZE
                 {
                     let initial = u32::from_be_bytes([w, x, y, z]);
-                    self.windows.set_initial(initial, pulse::now());
+                    self.windows.set_initial(initial, clock::milliseconds());
                     self.stamp();
                 }
             }
@@ -157,7 +158,9 @@ impl Judge {
     fn window_update(&mut self, frame: &Frame<'_>) -> Result<(), Abuse> {
         if let [a, b, c, d] = *frame.payload {
             let increment = u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff;
-            let crack = self.windows.widened(frame.stream, increment, pulse::now());
+            let crack = self
+                .windows
+                .widened(frame.stream, increment, clock::milliseconds());
             self.stamp();
             if crack {
                 // Worse than useless: it makes us send crumbs.
@@ -171,7 +174,8 @@ impl Judge {
     fn ours(&mut self, frame: &Frame<'_>) -> Result<(), Abuse> {
         match frame.kind {
             0 => {
-                self.windows.sent(frame.stream, frame.length, pulse::now());
+                self.windows
+                    .sent(frame.stream, frame.length, clock::milliseconds());
                 self.budget
                     .forgive(Abuse::WindowUpdate, self.answers(frame));
                 self.ended(frame);

@@ -1,29 +1,68 @@
 //! Looks at every connection of a thread, a few times in the shortest limit.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::Pulse;
+use super::{Order, Pulse};
+use crate::clock;
 use crate::plan::Limits;
 use crate::worker::ThreadPlan;
 
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// How far the drain is, as connections see it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// There is none.
+    #[default]
+    Serving,
+    /// It has begun: HTTP/2 has a word for it (GOAWAY). An HTTP/1 visitor may just be sending a request
+    /// into an idle connection: for a short grace such requests are answered, with `Connection: close`.
+    Begun,
+    /// The grace is over.
+    GraceOver,
+    /// So is the drain: what is left is cut.
+    Over,
+}
+
 /// The connections of one thread.
 #[derive(Debug, Default)]
 pub struct Sweeper {
-    pulses: RefCell<Vec<Weak<Pulse>>>,
+    pulses: RefCell<Vec<(Weak<Pulse>, Stage)>>,
+    stage: Cell<Stage>,
 }
 
 impl Sweeper {
-    /// A new connection's pulse.
-    pub fn watch(&self) -> Arc<Pulse> {
+    /// A new connection's pulse; `ends_at` is the stage of the drain that ends it.
+    pub fn watch(&self, ends_at: Stage) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse::new());
-        self.pulses.borrow_mut().push(Arc::downgrade(&pulse));
+        let stage = self.stage.get();
+        if stage == Stage::Over {
+            pulse.tell(Order::Cut);
+        } else if stage >= ends_at {
+            pulse.tell(Order::Finish);
+        }
+        let watched = (Arc::downgrade(&pulse), ends_at);
+        self.pulses.borrow_mut().push(watched);
         pulse
+    }
+
+    /// The drain goes on: tells the connections that end at `stage`.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+        for (pulse, ends_at) in self.pulses.borrow().iter() {
+            let order = match stage {
+                Stage::Over => Order::Cut,
+                _ if *ends_at == stage => Order::Finish,
+                _ => continue,
+            };
+            if let Some(pulse) = pulse.upgrade() {
+                pulse.tell(order);
+            }
+        }
     }
 
     /// Sweeps for ever; `round` runs at each round and gives the limits in force.
@@ -38,10 +77,11 @@ impl Sweeper {
     }
 
     fn sweep(&self, limits: &Limits) {
-        self.pulses.borrow_mut().retain(|pulse| {
+        let now = clock::milliseconds();
+        self.pulses.borrow_mut().retain(|(pulse, _)| {
             pulse
                 .upgrade()
-                .inspect(|pulse| pulse.judge(limits))
+                .inspect(|pulse| pulse.judge(limits, now))
                 .is_some()
         });
     }

@@ -37,12 +37,12 @@ pub struct Screen<S> {
 }
 
 impl<S> Screen<S> {
-    /// Screens `io`.
-    pub fn new(io: S, keeper: Arc<Gatekeeper>, pulse: Arc<Pulse>) -> Self {
+    /// Screens `io`, of which `kept` was read already.
+    pub fn new(io: S, kept: BytesMut, keeper: Arc<Gatekeeper>, pulse: Arc<Pulse>) -> Self {
         Self {
             io,
             framer: Framer::default(),
-            kept: BytesMut::new(),
+            kept,
             passed: 0,
             closed: false,
             broken: None,

@@ -1,0 +1,213 @@
+//! An answer on its way out.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Response};
+use hyper::body::{Body, Frame};
+
+use super::answer::{self, Asked, Framing};
+use super::io::LaneIo;
+use super::pending::Pending;
+use super::{request, scratch};
+use crate::body::BoxError;
+use crate::pulse::Pulse;
+use crate::record::Recorded;
+
+/// The end of a chunk; the end of a chunk and of a body without trailers.
+const CHUNK_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+const NO_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// Why an answer breaks off; the connection ends with it, so that nobody takes it for complete.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error("cannot write to the visitor")]
+    Write(#[from] io::Error),
+    #[error("the answer's body broke off")]
+    Body(#[source] BoxError),
+    #[error("the answer's body has not the length that was announced")]
+    Length,
+}
+
+/// What comes next of the body.
+enum Next {
+    Frame(Frame<Bytes>),
+    End,
+    /// Not known yet.
+    Later,
+}
+
+/// An answer whose head is written, or kept for it.
+#[derive(Debug)]
+pub(super) struct Writing {
+    body: Recorded,
+    framing: Framing,
+    pending: Pending,
+    /// Looked at, not written.
+    ahead: Option<Frame<Bytes>>,
+    ended: bool,
+    pub(super) close: bool,
+}
+
+impl Writing {
+    /// Writes the head, with as much of the body as there is already.
+    pub(super) fn begin<S: LaneIo>(
+        response: Response<Recorded>,
+        asked: Asked,
+        io: &mut S,
+        pulse: &Pulse,
+        cx: &mut Context<'_>,
+    ) -> Result<Self, WriteError> {
+        let (parts, body) = response.into_parts();
+        scratch::head(|out| {
+            let (framing, close) = answer::write_head(&parts, &body, asked, out);
+            request::recycle(parts.headers);
+            let mut writing = Self {
+                body,
+                framing,
+                pending: Pending::default(),
+                ahead: None,
+                ended: false,
+                close,
+            };
+            writing.piece(out, io, pulse, cx)?;
+            Ok(writing)
+        })
+    }
+
+    /// Writes on; ready when everything is written.
+    pub(super) fn poll<S: LaneIo>(
+        &mut self,
+        io: &mut S,
+        pulse: &Pulse,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError>> {
+        loop {
+            ready!(self.pending.poll_rest(io, pulse, cx))?;
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            let moved = scratch::head(|out| self.piece(out, io, pulse, cx))?;
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes `out` and the next piece of the body behind it; false if there was neither.
+    fn piece<S: LaneIo>(
+        &mut self,
+        out: &mut Vec<u8>,
+        io: &mut S,
+        pulse: &Pulse,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, WriteError> {
+        let had = !out.is_empty();
+        let (data, after) = match self.next(cx)? {
+            Next::Later if !had => return Ok(false),
+            Next::Later => (Bytes::new(), &b""[..]),
+            Next::End => self.end(out, None)?,
+            Next::Frame(frame) => match frame.into_data() {
+                Ok(data) => self.frame(out, data, cx)?,
+                Err(frame) => self.end(out, frame.into_trailers().ok())?,
+            },
+        };
+        self.pending.begin(io, pulse, cx, (out, data, after))?;
+        Ok(true)
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Next, WriteError> {
+        if self.framing == Framing::None {
+            return Ok(Next::End);
+        }
+        if let Some(frame) = self.ahead.take() {
+            return Ok(Next::Frame(frame));
+        }
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Pending => Ok(Next::Later),
+            Poll::Ready(None) => Ok(Next::End),
+            Poll::Ready(Some(Ok(frame))) => Ok(Next::Frame(frame)),
+            Poll::Ready(Some(Err(error))) => Err(WriteError::Body(error)),
+        }
+    }
+
+    fn frame(
+        &mut self,
+        out: &mut Vec<u8>,
+        data: Bytes,
+        cx: &mut Context<'_>,
+    ) -> Result<(Bytes, &'static [u8]), WriteError> {
+        match &mut self.framing {
+            Framing::None => Ok((Bytes::new(), b"")),
+            Framing::Length(left) => {
+                let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                *left = left.checked_sub(length).ok_or(WriteError::Length)?;
+                self.ended = *left == 0;
+                if self.ended {
+                    // So that the body knows it too: a connection to an application goes back to its pool.
+                    self.look_ahead(cx)?;
+                }
+                Ok((data, b""))
+            }
+            // An empty chunk would be the last one.
+            Framing::Chunked(_) if data.is_empty() => Ok((data, b"")),
+            Framing::Chunked(_) => {
+                answer::chunk_line(out, data.len());
+                let after = if self.look_ahead(cx)? {
+                    self.ended = true;
+                    LAST_CHUNK
+                } else {
+                    CHUNK_END
+                };
+                Ok((data, after))
+            }
+        }
+    }
+
+    /// True if nothing more comes.
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> Result<bool, WriteError> {
+        if self.body.is_end_stream() {
+            return Ok(true);
+        }
+        match self.next(cx)? {
+            Next::End => Ok(true),
+            Next::Later => Ok(false),
+            Next::Frame(frame) => {
+                self.ahead = Some(frame);
+                Ok(false)
+            }
+        }
+    }
+
+    fn end(
+        &mut self,
+        out: &mut Vec<u8>,
+        trailers: Option<HeaderMap>,
+    ) -> Result<(Bytes, &'static [u8]), WriteError> {
+        self.ended = true;
+        match &self.framing {
+            Framing::None | Framing::Length(0) => Ok((Bytes::new(), b"")),
+            Framing::Length(_) => Err(WriteError::Length),
+            Framing::Chunked(announced) => match trailers {
+                Some(trailers) => {
+                    write_trailers(out, &trailers, announced);
+                    Ok((Bytes::new(), b""))
+                }
+                None => Ok((Bytes::new(), NO_CHUNK)),
+            },
+        }
+    }
+}
+
+fn write_trailers(out: &mut Vec<u8>, trailers: &HeaderMap, announced: &[HeaderName]) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers {
+        if announced.contains(name) {
+            answer::line(out, name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
