@@ -1,15 +1,18 @@
 //! The life of a request, one function a phase, in this order:
 //!
 //! ```text
-//! arrive → gate → visitor → route → action ─┬→ files
-//!                                           ├→ redirect, respond
-//!                                           └→ upstream ─→ tunnel (101)
+//! arrive → gate → visitor → site → route → action ─┬→ files
+//!                                                  ├→ redirect, respond
+//!                                                  └→ upstream ─→ tunnel (101)
 //!        → answer (page for a fault, headers) → record (log, metrics) at the body's end
 //! ```
 
 mod action;
 mod forward;
 mod gate;
+mod notes;
+mod route;
+mod site;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -31,6 +34,7 @@ use crate::record::{Record, Recorded};
 use crate::screen::{Arrival, Gatekeeper};
 use crate::visitor::{Host, Visitor};
 use crate::worker::{ThreadPlan, Worker};
+use notes::Notes;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -90,7 +94,12 @@ pub async fn run(
     let plan = connection.worker.plan();
     let mut record = Record::new(&connection.pulse, &shared.meter, plan.access_log);
     let turn = AwaitedTurn::new(&connection);
-    let outcome = answer(&connection, &plan, &mut parts, body, &turn, &mut record).await;
+    let mut notes = Notes::default();
+    let asked = Asked {
+        connection: &connection,
+        turn: &turn,
+    };
+    let outcome = answer(&asked, &plan, &mut parts, body, &mut record, &mut notes).await;
     drop(turn);
     let html = outcome.is_err() && page::wants_html(&parts.headers);
     lane::recycle(parts.headers);
@@ -99,17 +108,25 @@ pub async fn run(
         record.fault = Some(fault);
         page::answer(fault, html, &record.request_id)
     });
-    finish(&connection, response, record)
+    finish(&connection, response, record, &notes)
 }
 
-async fn answer(
-    connection: &Rc<Connection>,
-    plan: &Rc<ThreadPlan>,
+/// What a request comes with beside its head and body.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    connection: &'a Rc<Connection>,
+    turn: &'a AwaitedTurn<'a>,
+}
+
+async fn answer<'p>(
+    asked: &Asked<'_>,
+    plan: &'p Rc<ThreadPlan>,
     parts: &mut Parts,
     body: Inbound,
-    turn: &AwaitedTurn<'_>,
     record: &mut Record,
+    notes: &mut Notes<'p>,
 ) -> Result<Response<Outbound>, Fault> {
+    let Asked { connection, turn } = *asked;
     let shared = &connection.worker.shared;
     let refused = gate::check(connection, parts, turn.arrival.and_then(|a| a.refusal));
     let visitor = Visitor::new(
@@ -131,11 +148,12 @@ async fn answer(
     let host = Host::of(parts).ok_or(Fault::NoSite)?;
     record.host.clone_from(&host.name);
     let site = plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
-    if site.redirect_https && visitor.scheme == "http" {
-        return Ok(action::to_https(&host, &parts.uri, plan.https_port));
+    notes.rules = Some(&site.headers);
+    if let Some(response) = site::answer(site, &host, &visitor, parts, plan.https_port) {
+        return Ok(response);
     }
-    let route = site.routes.find(parts.uri.path()).ok_or(Fault::NotFound)?;
-    action::body_fits(&parts.headers, route.body)?;
+    let chosen = route::choose(site, &host, &visitor, parts, notes)?;
+    action::body_fits(&parts.headers, chosen.route.body)?;
     let wanted = action::Wanted {
         connection,
         plan,
@@ -143,7 +161,7 @@ async fn answer(
         host: &host,
         turn,
     };
-    action::run(&wanted, route, parts, body, record).await
+    action::run(&wanted, chosen, parts, body, record).await
 }
 
 /// The reader knows better why a body broke off.
@@ -162,8 +180,10 @@ fn finish(
     connection: &Connection,
     mut response: Response<Outbound>,
     mut record: Record,
+    notes: &Notes<'_>,
 ) -> Response<Recorded> {
     let headers = response.headers_mut();
+    notes.apply(headers);
     if let Ok(id) = HeaderValue::from_str(&record.request_id) {
         headers.insert(X_REQUEST_ID, id);
     }

@@ -21,6 +21,12 @@ pub enum Fault {
     /// The path exists, the method does not.
     #[error("only {0} are served here")]
     MethodNotAllowed(&'static str),
+    /// The path exists, for other methods.
+    #[error("this path is served for other methods")]
+    OtherMethods,
+    /// Rewritten without end.
+    #[error("the path was rewritten too often")]
+    RewriteLoop,
     /// A condition of the request does not hold.
     #[error("a condition of the request does not hold")]
     PreconditionFailed,
@@ -71,8 +77,9 @@ impl Fault {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Refused(refusal) => refusal.status(),
-            Self::NoSite | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoSite => StatusCode::MISDIRECTED_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) | Self::OtherMethods => StatusCode::METHOD_NOT_ALLOWED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
@@ -84,7 +91,7 @@ impl Fault {
             | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::BrokenAnswer => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal | Self::RewriteLoop => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -12,7 +12,7 @@ mod tests;
 use http::Version;
 
 pub use refusal::Refusal;
-pub use target::is_authority;
+pub use target::{has_one_reading, is_authority};
 
 /// Largest head in bytes, the empty line included.
 pub const MOST_HEAD: usize = 16 * 1024;

@@ -151,6 +151,10 @@ fn words_for(status: StatusCode) -> Words {
             "Expectation failed",
             "Your program expects something that this site does not do.",
         ),
+        421 => (
+            "Not this server",
+            "No site of this name is served here. Check the address.",
+        ),
         431 => (
             "Request too large",
             "Your browser sent too much. Deleting this site's cookies may help.",

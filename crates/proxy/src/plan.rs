@@ -2,11 +2,16 @@
 //!
 //! Everything that can be wrong is found here, before any address is bound, and all of it at once.
 
+mod canonical;
 mod check;
+mod headers;
 mod network;
+pub mod path;
 mod route;
+mod routes;
 mod site;
 mod swap;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +23,13 @@ use crate::upstream::UpstreamPlan;
 
 pub(crate) use check::Problems;
 pub use check::{PlanError, Problem};
+pub use headers::{HeaderRules, Rules};
 pub use network::{Balancers, Network};
-pub use route::{Action, Files, Fixed, Redirect, Route, Routes};
+pub use route::{Action, Files, Fixed, Mount, Redirect, Rewrite, Route};
+pub use routes::{Found, Lookup, Routes};
 pub use site::{Site, Sites};
 pub use swap::Plans;
+pub use template::{Captured, Scope, Template};
 
 /// What the threads work with.
 #[derive(Debug)]

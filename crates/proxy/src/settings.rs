@@ -2,6 +2,7 @@
 //! is checked and made in [`crate::plan`].
 
 mod effective;
+mod headers;
 mod health;
 mod limits;
 mod list;
@@ -16,10 +17,13 @@ use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
 pub use effective::effective;
+pub use headers::{HeaderSettings, RequestHeaderSettings};
 pub use health::{BreakerSettings, HealthSettings, PassiveSettings};
 pub use limits::LimitSettings;
 pub use list::List;
-pub use site::{FilesSettings, RedirectSettings, RespondSettings, RouteSettings, SiteSettings};
+pub use site::{
+    FilesSettings, RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings,
+};
 pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
 pub use upstream::{Balance, UpstreamSettings};

@@ -136,6 +136,16 @@ impl Host {
         let name = text[..end].trim_end_matches('.').to_ascii_lowercase();
         Some(Self { value, name })
     }
+
+    /// `:8443`, or nothing.
+    #[must_use]
+    pub fn port(&self) -> &str {
+        let text = self.value.to_str().unwrap_or_default();
+        match text.rfind(':') {
+            Some(colon) if !text[colon..].contains(']') => &text[colon..],
+            _ => "",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
+use super::route::Chosen;
 use super::{AwaitedTurn, Connection, forward};
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::files;
-use crate::plan::{Action, Fixed, Redirect, Route};
+use crate::plan::{Action, Fixed, Mount, Redirect, Scope};
 use crate::record::Record;
 use crate::visitor::{Host, Visitor};
 use crate::worker::ThreadPlan;
@@ -26,24 +27,63 @@ pub(super) struct Wanted<'a> {
 
 pub(super) async fn run(
     wanted: &Wanted<'_>,
-    route: &Route,
+    chosen: Chosen<'_>,
     parts: &mut Parts,
     mut body: Inbound,
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
-    match &route.action {
+    let Chosen {
+        route,
+        target,
+        rest,
+        captured,
+    } = chosen;
+    match route.action.as_ref().ok_or(Fault::NotFound)? {
         Action::Respond(fixed) => Ok(respond(fixed, &parts.method)),
-        Action::Redirect(redirect) => Ok(self::redirect(redirect)),
+        Action::Redirect(redirect) => {
+            let scope = Scope {
+                uri: target.as_ref().unwrap_or(&parts.uri),
+                host: &wanted.host.name,
+                scheme: wanted.visitor.scheme,
+                captured: captured.as_ref(),
+            };
+            self::redirect(redirect, &scope)
+        }
         Action::Files(files) => {
-            let whole = parts.uri.path();
-            let path = whole.get(route.matched..).unwrap_or_default();
+            let whole = target.as_ref().unwrap_or(&parts.uri).path();
+            let path = whole.get(rest..).unwrap_or_default();
             files::answer(files, &parts.method, whole, path, &parts.headers).await
         }
         Action::Forward(index) => {
+            if let Some(target) = target {
+                parts.uri = target;
+            }
+            if let Some(mount) = &route.mount {
+                parts.uri = mounted(mount, &parts.uri, rest)?;
+            }
             body.limit(route.body, wanted.plan.limits.body_pause);
+            route.headers.request.apply(&mut parts.headers);
             forward::run(wanted, *index, parts, body, record).await
         }
     }
+}
+
+/// Another path for the application: without what the route matched, behind its own prefix.
+fn mounted(mount: &Mount, uri: &Uri, rest: usize) -> Result<Uri, Fault> {
+    let path = if mount.strip {
+        uri.path().get(rest..).unwrap_or_default()
+    } else {
+        uri.path()
+    };
+    let mut target = String::with_capacity(mount.add.len() + path.len() + 64);
+    target.push_str(&mount.add);
+    target.push('/');
+    target.push_str(path.trim_start_matches('/'));
+    if let Some(query) = uri.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    Uri::try_from(target).map_err(|_| Fault::Internal)
 }
 
 /// A length that is too large is refused before anything is read (RFC 9110 15.5.14).
@@ -58,26 +98,13 @@ pub(super) fn body_fits(headers: &HeaderMap, most: u64) -> Result<(), Fault> {
     }
 }
 
-/// The same URL over HTTPS.
-pub(super) fn to_https(host: &Host, uri: &Uri, port: Option<u16>) -> Response<Outbound> {
-    let port = match port {
-        Some(port) if port != 443 => format!(":{port}"),
-        _ => String::new(),
-    };
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut response = Response::new(Outbound::empty());
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    if let Ok(to) = HeaderValue::from_str(&format!("https://{}{port}{target}", host.name)) {
-        response.headers_mut().insert(LOCATION, to);
-    }
-    response
-}
-
-fn redirect(redirect: &Redirect) -> Response<Outbound> {
+fn redirect(redirect: &Redirect, scope: &Scope<'_>) -> Result<Response<Outbound>, Fault> {
+    let to = redirect.to.render(scope).ok_or(Fault::NotFound)?;
+    let to = HeaderValue::try_from(to).map_err(|_| Fault::Internal)?;
     let mut response = Response::new(Outbound::empty());
     *response.status_mut() = redirect.status;
-    response.headers_mut().insert(LOCATION, redirect.to.clone());
-    response
+    response.headers_mut().insert(LOCATION, to);
+    Ok(response)
 }
 
 fn respond(fixed: &Fixed, method: &Method) -> Response<Outbound> {

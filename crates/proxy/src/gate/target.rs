@@ -52,6 +52,19 @@ pub(super) fn path_has_one_reading(head: &Head<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// True if a path that we made ourselves would pass [`path_has_one_reading`].
+#[must_use]
+pub fn has_one_reading(target: &str) -> bool {
+    let head = Head {
+        method: b"GET",
+        target: target.as_bytes(),
+        version: Version::HTTP_2,
+        authority: None,
+        fields: &[],
+    };
+    path_has_one_reading(&head).is_ok() && is_origin_form_or_names_the_host(&head).is_ok()
+}
+
 fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = ["http://", "https://"].iter().find_map(|scheme| {
         let (start, rest) = target.split_at_checked(scheme.len())?;

@@ -1,13 +1,18 @@
 //! What a site does with a path.
 
-use std::collections::HashMap;
+mod rewrite;
+
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use kiuas_common::Bytes as Size;
+use regex::Regex;
 
 use super::check::{Problems, nearest};
+use super::headers::HeaderRules;
+use super::routes::{self, Routes};
+use super::template::Template;
 use crate::settings::{FilesSettings, RedirectSettings, RespondSettings, RouteSettings};
 
 /// What happens to a request.
@@ -38,7 +43,7 @@ pub struct Redirect {
     /// 3xx.
     pub status: StatusCode,
     /// `Location`.
-    pub to: HeaderValue,
+    pub to: Template,
 }
 
 /// A fixed answer.
@@ -52,124 +57,112 @@ pub struct Fixed {
     pub content_type: HeaderValue,
 }
 
-/// A path or prefix with its action.
+/// A change of the path before the action.
+#[derive(Debug)]
+pub struct Rewrite {
+    /// Only paths that match; the variables are its groups then.
+    pub regex: Option<Regex>,
+    /// The new path, and query if it holds a `?`.
+    pub to: Template,
+}
+
+/// What an upstream's path begins with instead of what the route matched.
+#[derive(Debug, Default)]
+pub struct Mount {
+    /// What the route's prefix matched is taken away.
+    pub strip: bool,
+    /// This is put in front; without a slash at its end.
+    pub add: String,
+}
+
+/// What is done with the requests that it matches.
 #[derive(Debug)]
 pub struct Route {
-    /// Length of what the route matched: the rest is the path inside a directory of files.
-    pub matched: usize,
+    /// Only these; empty: all.
+    pub methods: Vec<Method>,
     /// Largest request body in bytes.
     pub body: u64,
-    /// What to do.
-    pub action: Action,
+    /// Fields of answers and requests.
+    pub headers: HeaderRules,
+    /// Another path, before the action.
+    pub rewrite: Option<Rewrite>,
+    /// Another path for the upstream.
+    pub mount: Option<Mount>,
+    /// What to do; `None`: the rewritten path is routed anew.
+    pub action: Option<Action>,
 }
 
-/// A site's routes.
-#[derive(Debug, Default)]
-pub struct Routes {
-    exact: HashMap<String, Route>,
-    /// Longest first.
-    prefixes: Vec<(String, Route)>,
-}
-
-impl Routes {
-    pub(super) fn new(
-        key: &str,
-        settings: &[RouteSettings],
-        upstreams: &[&str],
-        body: Size,
-        problems: &mut Problems,
-    ) -> Self {
-        let mut routes = Self::default();
-        for (index, route) in settings.iter().enumerate() {
-            let key = format!("{key}.routes[{index}]");
-            let action = action(&key, route, upstreams, problems);
-            let Some((exact, path)) = matcher(&key, route, problems) else {
-                continue;
-            };
-            let Some(action) = action else { continue };
-            let taken = if exact {
-                routes.exact.contains_key(path)
-            } else {
-                routes.prefixes.iter().any(|(other, _)| other == path)
-            };
-            if taken {
-                problems.add(&key, format!("`{path}` has a route already"));
-                continue;
-            }
-            // An exact path names one file: its last part is the path in the directory.
-            let matched = if exact {
-                path.rfind('/').map_or(0, |at| at + 1)
-            } else {
-                path.len()
-            };
-            let route = Route {
-                matched,
-                body: route.body.unwrap_or(body).0,
-                action,
-            };
-            if exact {
-                routes.exact.insert(path.to_owned(), route);
-            } else {
-                routes.prefixes.push((path.to_owned(), route));
-            }
-        }
-        routes
-            .prefixes
-            .sort_by_key(|(prefix, _)| usize::MAX - prefix.len());
-        routes
-    }
-
-    /// The route of `path`: the exact one, else the longest prefix that ends at a `/`.
+impl Route {
+    /// True if it is for requests with `method`; HEAD goes where GET goes.
     #[must_use]
-    pub fn find(&self, path: &str) -> Option<&Route> {
-        self.exact.get(path).or_else(|| {
-            self.prefixes
-                .iter()
-                .find(|(prefix, _)| {
-                    path.strip_prefix(prefix.as_str()).is_some_and(|rest| {
-                        rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/')
-                    })
-                })
-                .map(|(_, route)| route)
-        })
+    pub fn takes(&self, method: &Method) -> bool {
+        self.methods.is_empty()
+            || self.methods.contains(method)
+            || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }
 }
 
-fn matcher<'a>(
+/// What all routes of a site are made with.
+pub(super) struct Making<'a> {
+    pub(super) upstreams: &'a [&'a str],
+    pub(super) body: Size,
+    pub(super) headers: &'a HeaderRules,
+}
+
+/// All routes of the site at `key`.
+pub(super) fn all(
     key: &str,
-    route: &'a RouteSettings,
+    settings: &[RouteSettings],
+    making: &Making<'_>,
     problems: &mut Problems,
-) -> Option<(bool, &'a str)> {
-    let (exact, path) = match (&route.path, &route.prefix) {
-        (Some(path), None) => (true, path),
-        (None, Some(prefix)) => (false, prefix),
-        _ => {
-            problems.add(key, "write exactly one of `path` and `prefix`");
-            return None;
+) -> Routes {
+    let mut routes = Routes::default();
+    for (index, route) in settings.iter().enumerate() {
+        let key = format!("{key}.routes[{index}]");
+        let made = one(&key, route, making, problems);
+        let Some((matcher, made)) = routes::matcher(&key, route, problems).zip(made) else {
+            continue;
+        };
+        if !routes.add(matcher, made) {
+            let path = [&route.path, &route.prefix, &route.regex];
+            let path = path.into_iter().flatten().next().map_or("", String::as_str);
+            problems.add(&key, format!("`{path}` has a route already"));
         }
-    };
-    if !path.starts_with('/')
-        || path
-            .bytes()
-            .any(|byte| !(0x21..0x7f).contains(&byte) || b"?#".contains(&byte))
-    {
-        let name = if exact { "path" } else { "prefix" };
-        problems.add(
-            format_args!("{key}.{name}"),
-            format!("`{path}` must begin with `/` and hold no space, `?` or `#`"),
-        );
-        return None;
     }
-    Some((exact, path))
+    routes
 }
 
+fn one(
+    key: &str,
+    route: &RouteSettings,
+    making: &Making<'_>,
+    problems: &mut Problems,
+) -> Option<Route> {
+    let regex = route.regex.as_ref().and_then(|text| Regex::new(text).ok());
+    let rewrite = match &route.rewrite {
+        None => None,
+        Some(settings) => Some(rewrite::new(key, settings, regex.as_ref(), problems)?),
+    };
+    let action = action(key, route, regex.as_ref(), making.upstreams, problems);
+    Some(Route {
+        methods: rewrite::methods(key, &route.methods, problems)?,
+        body: route.body.unwrap_or(making.body).0,
+        headers: making.headers.with(key, route.headers.as_ref(), problems),
+        rewrite,
+        mount: rewrite::mount(key, route, problems)?,
+        action: action?,
+    })
+}
+
+/// `Some(None)`: only a rewrite.
 fn action(
     key: &str,
     route: &RouteSettings,
+    regex: Option<&Regex>,
     upstreams: &[&str],
     problems: &mut Problems,
-) -> Option<Action> {
-    match (
+) -> Option<Option<Action>> {
+    let action = match (
         &route.upstream,
         &route.files,
         &route.redirect,
@@ -177,20 +170,22 @@ fn action(
     ) {
         (Some(name), None, None, None) => forward(key, name, upstreams, problems),
         (None, Some(files), None, None) => Some(Action::Files(self::files(key, files, problems)?)),
-        (None, None, Some(redirect), None) => {
-            Some(Action::Redirect(self::redirect(key, redirect, problems)?))
-        }
+        (None, None, Some(redirect), None) => Some(Action::Redirect(self::redirect(
+            key, redirect, regex, problems,
+        )?)),
         (None, None, None, Some(respond)) => {
             Some(Action::Respond(self::respond(key, respond, problems)?))
         }
+        (None, None, None, None) if route.rewrite.is_some() => return Some(None),
         _ => {
             problems.add(
                 key,
-                "write exactly one of `upstream`, `files`, `redirect` and `respond`",
+                "write exactly one of `upstream`, `files`, `redirect` and `respond` (or `rewrite` alone)",
             );
             None
         }
-    }
+    };
+    action.map(Some)
 }
 
 fn forward(key: &str, name: &str, upstreams: &[&str], problems: &mut Problems) -> Option<Action> {
@@ -230,7 +225,12 @@ fn files(key: &str, settings: &FilesSettings, problems: &mut Problems) -> Option
     })
 }
 
-fn redirect(key: &str, settings: &RedirectSettings, problems: &mut Problems) -> Option<Redirect> {
+fn redirect(
+    key: &str,
+    settings: &RedirectSettings,
+    regex: Option<&Regex>,
+    problems: &mut Problems,
+) -> Option<Redirect> {
     if ![301, 302, 303, 307, 308].contains(&settings.status) {
         problems.add(
             format_args!("{key}.redirect.status"),
@@ -243,7 +243,9 @@ fn redirect(key: &str, settings: &RedirectSettings, problems: &mut Problems) -> 
     }
     Some(Redirect {
         status: StatusCode::from_u16(settings.status).ok()?,
-        to: header(key, "redirect.to", &settings.to, problems)?,
+        to: Template::location(&settings.to, regex)
+            .map_err(|problem| problems.add(format_args!("{key}.redirect.to"), problem))
+            .ok()?,
     })
 }
 

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use kiuas_common::Bytes;
 
+use super::canonical;
 use super::check::Problems;
-use super::route::Routes;
+use super::headers::HeaderRules;
+use super::route::{self, Making};
+use super::routes::Routes;
 use crate::settings::SiteSettings;
 
 /// One site.
@@ -13,6 +16,12 @@ use crate::settings::SiteSettings;
 pub struct Site {
     /// Plain requests are sent to HTTPS.
     pub redirect_https: bool,
+    /// The one host that the others are redirected to.
+    pub canonical: Option<String>,
+    /// No search engine shall know it.
+    pub noindex: bool,
+    /// Fields of answers where no route applies.
+    pub headers: HeaderRules,
     /// What is served.
     pub routes: Routes,
 }
@@ -49,9 +58,19 @@ impl Sites {
                     problems.add(format_args!("{key}.hosts"), problem);
                 }
             }
+            let headers = HeaderRules::of_site(&key, site.headers.as_ref(), site.noindex, problems);
+            let making = Making {
+                upstreams,
+                body,
+                headers: &headers,
+            };
+            let routes = route::all(&key, &site.routes, &making, problems);
             sites.sites.push(Site {
                 redirect_https: site.redirect_https,
-                routes: Routes::new(&key, &site.routes, upstreams, body, problems),
+                canonical: canonical::new(&key, site, problems),
+                noindex: site.noindex,
+                routes,
+                headers,
             });
         }
         sites
@@ -114,7 +133,7 @@ impl Sites {
     }
 }
 
-fn is_host(name: &str) -> bool {
+pub(super) fn is_host(name: &str) -> bool {
     let address = name
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));

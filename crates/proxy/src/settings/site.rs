@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kiuas_common::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::List;
+use super::{HeaderSettings, List};
 
 /// One site: hosts and what is served under them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,6 +16,15 @@ pub struct SiteSettings {
     /// Answers every plain request with a redirection to HTTPS.
     #[serde(default)]
     pub redirect_https: bool,
+    /// One of `hosts`: requests for the others are redirected to it.
+    #[serde(default)]
+    pub canonical: Option<String>,
+    /// For staging: search engines are told to stay away, by a header field and by `/robots.txt`.
+    #[serde(default)]
+    pub noindex: bool,
+    /// Fields of answers and requests.
+    #[serde(default)]
+    pub headers: Option<HeaderSettings>,
     /// Exact paths win over prefixes, longer prefixes over shorter ones.
     #[serde(default)]
     pub routes: Vec<RouteSettings>,
@@ -29,6 +38,21 @@ pub struct RouteSettings {
     pub path: Option<String>,
     /// This path and everything below it.
     pub prefix: Option<String>,
+    /// Paths that match this pattern, in which nothing is anchored unless you write `^` and `$`.
+    pub regex: Option<String>,
+    /// With `prefix`: if this is the longest one, no `regex` is tried.
+    #[serde(rename = "final")]
+    pub last: bool,
+    /// Only requests with these methods; all if empty.
+    pub methods: Vec<String>,
+    /// The path is changed before the action; with no action, the new path is routed again.
+    pub rewrite: Option<RewriteSettings>,
+    /// With `upstream` and `prefix`: the application does not see the prefix.
+    pub strip_prefix: bool,
+    /// With `upstream`: the application sees this in front of the path.
+    pub add_prefix: Option<String>,
+    /// Fields of answers and requests, beside the site's.
+    pub headers: Option<HeaderSettings>,
     /// Largest request body here, instead of `proxy.limits.body`.
     pub body: Option<Bytes>,
     /// Action: forward to this upstream.
@@ -52,11 +76,22 @@ pub struct FilesSettings {
     pub cache_control: Option<String>,
 }
 
+/// Another path for the same request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewriteSettings {
+    /// Only paths that match this pattern are changed.
+    #[serde(default)]
+    pub regex: Option<String>,
+    /// The new path with variables (`/new/$1`). The query stays, unless this holds a `?`.
+    pub to: String,
+}
+
 /// A redirection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedirectSettings {
-    /// A path or a URL.
+    /// A path or a URL, with variables.
     pub to: String,
     /// 301, 302, 303, 307 or 308.
     #[serde(default = "RedirectSettings::permanent")]

@@ -57,10 +57,10 @@ async fn the_most_exact_host_and_path_win() {
 }
 
 #[tokio::test]
-async fn what_nobody_serves_is_404() {
+async fn what_nobody_serves_is_404_and_a_strange_host_421() {
     let app = App::start().await;
     let proxy = Proxy::start(&settings(&app));
-    assert_eq!(ask(&proxy, "other.example", "/").await.0, 404);
+    assert_eq!(ask(&proxy, "other.example", "/").await.0, 421);
     assert_eq!(ask(&proxy, "deep.sub.example.org", "/x").await.0, 404);
     assert!(app.take().is_empty());
 }

@@ -1,0 +1,26 @@
+//! What phases leave for the answer, whichever it will be.
+
+use http::HeaderMap;
+
+use crate::plan::HeaderRules;
+
+/// Fields and rules for the answer.
+#[derive(Debug, Default)]
+pub(super) struct Notes<'a> {
+    /// Fields that the answer needs.
+    pub(super) fields: HeaderMap,
+    /// The rules of the site, then of the route.
+    pub(super) rules: Option<&'a HeaderRules>,
+}
+
+impl Notes<'_> {
+    /// Last of all: fields of an answer on its way out.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.fields {
+            headers.append(name.clone(), value.clone());
+        }
+        if let Some(rules) = self.rules {
+            rules.apply(headers);
+        }
+    }
+}
