@@ -73,8 +73,12 @@ pub struct Limits {
     pub tunnel: Duration,
     /// Idle connections during the drain.
     pub drain_grace: Duration,
-    /// The whole drain.
+    /// Answers during the drain.
     pub drain: Duration,
+    /// WebSockets during the drain.
+    pub tunnel_drain: Duration,
+    /// From the first to the last close frame.
+    pub tunnel_spread: Duration,
 }
 
 impl Plan {
@@ -135,6 +139,11 @@ impl From<&LimitSettings> for Limits {
             tunnel: settings.tunnel_timeout.duration(),
             drain_grace: settings.drain_grace.duration(),
             drain: settings.drain_timeout.duration(),
+            tunnel_drain: settings
+                .tunnel_drain
+                .unwrap_or(settings.drain_timeout)
+                .duration(),
+            tunnel_spread: settings.tunnel_spread.duration(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::plan::{Plan, Plans};
 use crate::server::{Places, Threads};
 use crate::settings::{ProxySettings, TlsMode};
 use crate::tls::{Certificates, TlsError};
+use crate::tunnel::Tunnels;
 use crate::worker::Shared;
 
 /// Why a proxy does not start or ends early.
@@ -127,6 +128,7 @@ impl Proxy {
             plans: Arc::new(Plans::new(plan)),
             meter: Meter::new(&metrics),
             shutdown,
+            tunnels: Tunnels::default(),
             handed_over: CancellationToken::new(),
             tls: Arc::default(),
             traces,

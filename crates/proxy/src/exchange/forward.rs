@@ -86,7 +86,7 @@ fn switch(
         visitor,
         application,
         wanted.plan.limits.tunnel,
-        &shared.shutdown,
+        &shared.tunnels,
         Counted::new(shared.meter.tunnels.clone()),
         Rc::clone(&wanted.connection.place),
     );

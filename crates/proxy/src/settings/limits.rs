@@ -25,8 +25,13 @@ pub struct LimitSettings {
     pub tunnel_timeout: Period,
     /// At the end: how long idle connections may still send a request (its answer closes them).
     pub drain_grace: Period,
-    /// At the end: how long answers and WebSockets may take before they are cut.
+    /// At the end: how long answers may take before they are cut.
     pub drain_timeout: Period,
+    /// At the end: how long WebSockets stay open; as `drain_timeout` if it is not set.
+    pub tunnel_drain: Option<Period>,
+    /// After that they are closed with 1012 ("service restart"), one after the other within this span, so
+    /// that their visitors do not come back all at once.
+    pub tunnel_spread: Period,
 }
 
 impl Default for LimitSettings {
@@ -42,6 +47,8 @@ impl Default for LimitSettings {
             tunnel_timeout: Period::seconds(3600),
             drain_grace: Period::seconds(2),
             drain_timeout: Period::seconds(30),
+            tunnel_drain: None,
+            tunnel_spread: Period::seconds(5),
         }
     }
 }
