@@ -16,6 +16,7 @@ mod forward;
 mod gate;
 mod headers;
 mod hosts;
+mod lane;
 mod limits;
 mod proxy_protocol;
 mod reload;
