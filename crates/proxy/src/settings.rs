@@ -7,6 +7,7 @@ mod health;
 mod limits;
 mod list;
 mod site;
+mod spool;
 mod target;
 mod tls;
 mod upstream;
@@ -24,6 +25,7 @@ pub use list::List;
 pub use site::{
     FilesSettings, RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings,
 };
+pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
 pub use upstream::{Balance, UpstreamSettings};
@@ -56,6 +58,8 @@ pub struct ProxySettings {
     pub fast_lane: bool,
     /// Bounds and deadlines.
     pub limits: LimitSettings,
+    /// Request bodies on their way in.
+    pub spool: SpoolSettings,
     /// Certificates.
     pub tls: TlsSettings,
     /// What is served, by host.
@@ -77,6 +81,7 @@ impl Default for ProxySettings {
             access_log: true,
             fast_lane: true,
             limits: LimitSettings::default(),
+            spool: SpoolSettings::default(),
             tls: TlsSettings::default(),
             sites: Vec::new(),
             upstreams: BTreeMap::new(),

@@ -17,6 +17,9 @@ pub struct LimitSettings {
     pub handshake_timeout: Period,
     /// Longest pause between two pieces of a request body; 408 after.
     pub body_timeout: Period,
+    /// Slowest request body, in bytes a second on average after a first `body_timeout`; 408 below, 0
+    /// is any. Only the time that the visitor makes us wait counts.
+    pub body_min_rate: Bytes,
     /// Longest pause of a visitor who does not read the answer; the connection is cut after.
     pub write_timeout: Period,
     /// How long an idle connection is kept.
@@ -42,6 +45,7 @@ impl Default for LimitSettings {
             head_timeout: Period::seconds(10),
             handshake_timeout: Period::seconds(10),
             body_timeout: Period::seconds(30),
+            body_min_rate: Bytes(500),
             write_timeout: Period::seconds(30),
             keep_alive: Period::seconds(75),
             tunnel_timeout: Period::seconds(3600),

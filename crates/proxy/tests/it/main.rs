@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod answers;
 mod cli;
 mod control;
 mod drain;
@@ -23,5 +24,6 @@ mod reload;
 mod retry;
 mod routes;
 mod routing;
+mod spool;
 mod tls;
 mod tunnel;

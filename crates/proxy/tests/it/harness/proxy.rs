@@ -149,6 +149,11 @@ impl Proxy {
         serde_json::from_str(&out).expect("JSON")
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
