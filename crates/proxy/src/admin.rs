@@ -9,9 +9,11 @@ pub mod client;
 mod reload;
 mod server;
 mod status;
+mod upgrade;
 pub mod verb;
 
 pub use server::serve;
+pub use upgrade::Upgrade;
 pub use verb::{Run, Verb, VerbError};
 
 use crate::operation::Orders;

@@ -13,6 +13,7 @@ mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub struct ProxySettings {
     /// Unix socket (mode 0600) for `kiuas-proxy ctl`; none by default. Never a TCP address: whoever
     /// can connect commands the proxy.
     pub control: Option<Address>,
+    /// File for the process's id; none by default.
+    pub pid_path: Option<PathBuf>,
     /// Peers (addresses or networks) whose `X-Forwarded-For`, `X-Request-Id` and `traceparent` are
     /// believed: a load balancer in front of this proxy. A visitor is never one of them.
     pub trusted: List<String>,
@@ -75,6 +78,7 @@ impl Default for ProxySettings {
             https: List(Vec::new()),
             threads: 0,
             admin: None,
+            pid_path: None,
             control: None,
             trusted: List(Vec::new()),
             proxy_protocol: List(Vec::new()),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, reload, status};
+use super::{Context, reload, status, upgrade};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -148,4 +148,6 @@ verbs! {
     Status(status::Status),
     /// Read the settings anew; connections are never touched
     Reload(reload::Reload),
+    /// Let a new process take the running one's place
+    Upgrade(upgrade::Upgrade),
 }

@@ -27,3 +27,4 @@ mod routing;
 mod spool;
 mod tls;
 mod tunnel;
+mod upgrade;

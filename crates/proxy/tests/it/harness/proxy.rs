@@ -61,6 +61,14 @@ impl Proxy {
         Self::run(directory, command)
     }
 
+    /// With `NOTIFY_SOCKET`.
+    pub(crate) fn notifying(socket: &Path, settings: &str) -> Self {
+        let directory = directory(settings);
+        let mut command = command(directory.path());
+        command.env("NOTIFY_SOCKET", socket);
+        Self::run(directory, command)
+    }
+
     fn run(directory: TempDir, mut command: Command) -> Self {
         let log = std::fs::File::create(directory.path().join("log")).expect("log");
         let mut child = command
