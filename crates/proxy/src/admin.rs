@@ -6,14 +6,22 @@
 //! answer reads. Nothing listens on TCP for this.
 
 pub mod client;
+mod deploy;
+mod drain;
+mod find;
+mod maintenance;
+mod pause;
 mod reload;
 mod server;
 mod status;
-mod upgrade;
+mod store;
+mod targets;
 pub mod verb;
 
+use std::sync::Arc;
+
 pub use server::serve;
-pub use upgrade::Upgrade;
+pub use store::{Store, StoreError};
 pub use verb::{Run, Verb, VerbError};
 
 use crate::operation::Orders;
@@ -26,4 +34,6 @@ pub struct Context {
     pub shared: Shared,
     /// What the main thread does.
     pub orders: Orders,
+    /// Keeps what was changed over a restart.
+    pub store: Arc<Store>,
 }

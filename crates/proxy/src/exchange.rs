@@ -106,7 +106,7 @@ pub async fn run(
     let response = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
         record.fault = Some(fault);
-        page::answer(fault, html, &record.request_id)
+        page::answer(fault, html, &record.request_id, record.notice.as_deref())
     });
     finish(&connection, response, record, &notes)
 }
@@ -151,6 +151,12 @@ async fn answer<'p>(
     notes.rules = Some(&site.headers);
     if let Some(response) = site::answer(site, &host, &visitor, parts, plan.https_port) {
         return Ok(response);
+    }
+    if let Some(work) = shared.closed_sites.of(&site.name)
+        && !work.lets_pass(visitor.address)
+    {
+        record.notice = Some(Arc::clone(&work.message));
+        return Err(Fault::Maintenance);
     }
     let chosen = route::choose(site, &host, &visitor, parts, notes)?;
     action::body_fits(&parts.headers, chosen.route.body)?;

@@ -20,6 +20,7 @@ pub mod gate;
 pub mod lane;
 pub mod linger;
 pub mod listeners;
+pub mod maintenance;
 pub mod meter;
 pub mod operation;
 pub mod page;

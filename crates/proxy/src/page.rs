@@ -1,6 +1,8 @@
 //! The answers that the proxy writes itself when something went wrong: a small page for people, a line
 //! of text for programs. They say what a visitor can do and nothing about what is behind.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
@@ -24,17 +26,24 @@ pub fn wants_html(headers: &HeaderMap) -> bool {
         .any(|value| value.contains("text/html"))
 }
 
-/// The answer to `fault`.
-pub fn answer(fault: Fault, html: bool, request_id: &str) -> Response<Outbound> {
+/// The answer to `fault`. `notice` is an operator's own words, instead of the usual advice.
+pub fn answer(
+    fault: Fault,
+    html: bool,
+    request_id: &str,
+    notice: Option<&str>,
+) -> Response<Outbound> {
     let status = fault.status();
+    let (title, advice) = words(fault);
+    let advice = notice.filter(|text| !text.is_empty()).unwrap_or(advice);
     let (text, media_type) = if html {
         (
-            page(status, words(fault), request_id),
+            page(status, (title, &escaped(advice)), request_id),
             "text/html; charset=utf-8",
         )
     } else {
         (
-            line(status, words(fault), request_id),
+            line(status, (title, advice), request_id),
             "text/plain; charset=utf-8",
         )
     };
@@ -65,14 +74,14 @@ pub fn answer(fault: Fault, html: bool, request_id: &str) -> Response<Outbound> 
     response
 }
 
-fn line(status: StatusCode, (title, advice): Words, request_id: &str) -> String {
+fn line(status: StatusCode, (title, advice): (&str, &str), request_id: &str) -> String {
     format!(
         "{} {title}. {advice}\nRequest: {request_id}\n",
         status.as_u16()
     )
 }
 
-fn page(status: StatusCode, (title, advice): Words, request_id: &str) -> String {
+fn page(status: StatusCode, (title, advice): (&str, &str), request_id: &str) -> String {
     let code = status.as_u16();
     format!(
         r#"<!doctype html>
@@ -97,6 +106,25 @@ small {{ opacity: .75; }}
 </html>
 "#
     )
+}
+
+/// What a browser shows as it is.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// A title and a piece of advice.
@@ -182,10 +210,6 @@ fn words_for(status: StatusCode) -> Words {
         505 => (
             "Not supported",
             "Your program speaks a version of HTTP that this site does not.",
-        ),
-        507 => (
-            "No room",
-            "The site cannot take what you sent just now. Please try again in a moment.",
         ),
         _ => (
             "Bad request",

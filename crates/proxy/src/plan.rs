@@ -10,7 +10,6 @@ pub mod path;
 mod route;
 mod routes;
 mod site;
-mod spool;
 mod swap;
 mod template;
 #[cfg(test)]
@@ -19,7 +18,6 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::body::BodyPace;
 use crate::settings::{LimitSettings, ProxySettings};
 use crate::upstream::UpstreamPlan;
 
@@ -30,7 +28,6 @@ pub use network::{Balancers, Network};
 pub use route::{Action, Files, Fixed, Mount, Redirect, Rewrite, Route};
 pub use routes::{Found, Lookup, Routes};
 pub use site::{Site, Sites};
-pub use spool::Spool;
 pub use swap::Plans;
 pub use template::{Captured, Scope, Template};
 
@@ -47,8 +44,6 @@ pub struct Plan {
     pub balancers: Balancers,
     /// Bounds and deadlines.
     pub limits: Limits,
-    /// Request bodies on their way in.
-    pub spool: Spool,
     /// One log line a request.
     pub access_log: bool,
     /// Plain requests are served without hyper.
@@ -68,8 +63,8 @@ pub struct Limits {
     pub head: Duration,
     /// For a TLS handshake.
     pub handshake: Duration,
-    /// For request bodies.
-    pub body_pace: BodyPace,
+    /// Between two pieces of a request body.
+    pub body_pause: Duration,
     /// For a visitor who does not read.
     pub write_pause: Duration,
     /// For an idle connection.
@@ -78,12 +73,8 @@ pub struct Limits {
     pub tunnel: Duration,
     /// Idle connections during the drain.
     pub drain_grace: Duration,
-    /// Answers during the drain.
+    /// The whole drain.
     pub drain: Duration,
-    /// WebSockets during the drain.
-    pub tunnel_drain: Duration,
-    /// From the first to the last close frame.
-    pub tunnel_spread: Duration,
 }
 
 impl Plan {
@@ -103,14 +94,12 @@ impl Plan {
             .map(|(name, upstream)| Arc::new(UpstreamPlan::new(name, upstream, &mut problems)))
             .collect();
         let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);
-        let spool = Spool::new(&settings.spool, &mut problems);
         problems.into_result(Self {
             sites,
             upstreams,
             trusted,
             balancers,
             limits: Limits::from(&settings.limits),
-            spool,
             access_log: settings.access_log,
             fast_lane: settings.fast_lane,
             https_port: None,
@@ -140,20 +129,12 @@ impl From<&LimitSettings> for Limits {
             body: settings.body.0,
             head: settings.head_timeout.duration(),
             handshake: settings.handshake_timeout.duration(),
-            body_pace: BodyPace {
-                pause: settings.body_timeout.duration(),
-                rate: settings.body_min_rate.0,
-            },
+            body_pause: settings.body_timeout.duration(),
             write_pause: settings.write_timeout.duration(),
             keep_alive: settings.keep_alive.duration(),
             tunnel: settings.tunnel_timeout.duration(),
             drain_grace: settings.drain_grace.duration(),
             drain: settings.drain_timeout.duration(),
-            tunnel_drain: settings
-                .tunnel_drain
-                .unwrap_or(settings.drain_timeout)
-                .duration(),
-            tunnel_spread: settings.tunnel_spread.duration(),
         }
     }
 }

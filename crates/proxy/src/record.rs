@@ -44,6 +44,8 @@ pub struct Record {
     pub retries: u32,
     /// What went wrong.
     pub fault: Option<Fault>,
+    /// What an operator wants visitors to read about it.
+    pub notice: Option<Arc<str>>,
     status: Option<u16>,
     bytes: u64,
     complete: bool,
@@ -71,6 +73,7 @@ impl Record {
             upstream: None,
             retries: 0,
             fault: None,
+            notice: None,
             status: None,
             bytes: 0,
             complete: false,

@@ -7,7 +7,6 @@ mod health;
 mod limits;
 mod list;
 mod site;
-mod spool;
 mod target;
 mod tls;
 mod upstream;
@@ -26,7 +25,6 @@ pub use list::List;
 pub use site::{
     FilesSettings, RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings,
 };
-pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
 pub use upstream::{Balance, UpstreamSettings};
@@ -46,8 +44,9 @@ pub struct ProxySettings {
     /// Unix socket (mode 0600) for `kiuas-proxy ctl`; none by default. Never a TCP address: whoever
     /// can connect commands the proxy.
     pub control: Option<Address>,
-    /// File for the process's id; none by default.
-    pub pid_path: Option<PathBuf>,
+    /// File that keeps what `kiuas-proxy ctl` changed (targets, pauses, maintenance) over a restart;
+    /// none by default.
+    pub state: Option<PathBuf>,
     /// Peers (addresses or networks) whose `X-Forwarded-For`, `X-Request-Id` and `traceparent` are
     /// believed: a load balancer in front of this proxy. A visitor is never one of them.
     pub trusted: List<String>,
@@ -61,8 +60,6 @@ pub struct ProxySettings {
     pub fast_lane: bool,
     /// Bounds and deadlines.
     pub limits: LimitSettings,
-    /// Request bodies on their way in.
-    pub spool: SpoolSettings,
     /// Certificates.
     pub tls: TlsSettings,
     /// What is served, by host.
@@ -78,14 +75,13 @@ impl Default for ProxySettings {
             https: List(Vec::new()),
             threads: 0,
             admin: None,
-            pid_path: None,
             control: None,
+            state: None,
             trusted: List(Vec::new()),
             proxy_protocol: List(Vec::new()),
             access_log: true,
             fast_lane: true,
             limits: LimitSettings::default(),
-            spool: SpoolSettings::default(),
             tls: TlsSettings::default(),
             sites: Vec::new(),
             upstreams: BTreeMap::new(),

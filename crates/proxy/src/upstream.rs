@@ -9,12 +9,15 @@ mod breaker;
 mod client;
 mod clock;
 mod connect;
+mod deploy;
 mod forward;
 mod headers;
+mod health;
 mod member;
 mod passive;
 mod plan;
 mod pool;
+mod probe;
 mod relay;
 mod state;
 mod sticky;
@@ -30,17 +33,22 @@ use prometheus_client::metrics::gauge::Gauge;
 
 pub use breaker::BreakerState;
 pub use client::{AnswerHead, Asked, BadAnswer, Event, Framer, Framing};
+pub use deploy::{Deployment, Report, TargetProbe, deploy, finished, gate};
 pub use forward::{Forwarded, Switched, Trail, forward};
 pub use headers::{Call, Handshake, Told};
+pub use health::watch;
 pub use member::{Health, Member};
 pub use plan::UpstreamPlan;
+pub use probe::{Probe, probe};
 pub use relay::Relay;
-pub use state::{Counts, State, Tally};
-pub use switch::{Maintenance, Mode, Switch};
+pub use state::{Counts, Deploying, State, Tally};
+pub use sticky::{keep_sticky_key, sticky_key_text};
+pub use switch::{Mode, Switch};
 pub use target::{Spec, Target};
 pub use turn::{Ask, Attempt, Seat, Turn, enter};
 
 use crate::fault::Fault;
+use crate::maintenance::Maintenance;
 use crate::meter::Meter;
 use bound::Bound;
 
@@ -81,6 +89,15 @@ impl Upstream {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.plan.name
+    }
+
+    /// The work that is being done on it.
+    #[must_use]
+    pub fn maintenance(&self) -> Option<Arc<Maintenance>> {
+        match &*self.plan.state.switch.mode()? {
+            Mode::Maintenance(work) => Some(Arc::clone(work)),
+            Mode::Open | Mode::Paused(_) => None,
+        }
     }
 
     /// Counts a request that it did not answer.

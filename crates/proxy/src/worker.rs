@@ -10,11 +10,11 @@ use kiuas_common::Shutdown;
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::maintenance::ClosedSites;
 use crate::meter::Meter;
 use crate::plan::{Plan, Plans};
 use crate::pulse::Sweeper;
 use crate::server::Places;
-use crate::tunnel::Tunnels;
 use crate::upstream::Upstream;
 
 /// What all threads share.
@@ -24,10 +24,10 @@ pub struct Shared {
     pub plans: Arc<Plans>,
     /// The metrics.
     pub meter: Meter,
+    /// Sites that are being worked on.
+    pub closed_sites: Arc<ClosedSites>,
     /// The end.
     pub shutdown: Shutdown,
-    /// Open WebSockets.
-    pub tunnels: Tunnels,
     /// Another process accepts from our listening sockets now (an upgrade).
     pub handed_over: CancellationToken,
     /// Places for visitors' connections.

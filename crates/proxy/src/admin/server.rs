@@ -28,12 +28,13 @@ const BODY_DEADLINE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFIX: &str = "/v1/";
 
-/// Answers on `listener`, the Unix socket `path`, until the end or until another process does, and
-/// announces it as `control`.
+/// Answers on the Unix socket `path` until the end, and announces it as `control`. A socket left behind
+/// by a dead process is replaced; one that answers is not.
 ///
 /// # Errors
-/// The socket cannot be used.
-pub fn serve(path: &Path, listener: Listener, context: Context) -> Result<(), ListenerError> {
+/// The socket cannot be opened.
+pub fn serve(path: &Path, context: Context) -> Result<(), ListenerError> {
+    let listener = Listener::bind_private(path)?;
     let failed = |source| ListenerError::Bind {
         address: path.display().to_string(),
         source,
@@ -48,12 +49,9 @@ pub fn serve(path: &Path, listener: Listener, context: Context) -> Result<(), Li
         reason = "it answers during the drain, and must not hold it up"
     )]
     tokio::spawn(async move {
-        let remove = remove;
-        let leave = context.shared.handed_over.clone();
+        let _remove = remove;
         tokio::select! {
             () = accept(listener, context) => {}
-            // Another process's now.
-            () = leave.cancelled() => std::mem::forget(remove),
             () = until.cutting() => {}
         }
     });

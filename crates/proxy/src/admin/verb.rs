@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, reload, status, upgrade};
+use super::{Context, deploy, drain, maintenance, pause, reload, status, targets};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -146,8 +146,22 @@ macro_rules! verbs {
 verbs! {
     /// Show what the proxy is doing: sites, upstreams, targets
     Status(status::Status),
+    /// Send an upstream's requests to new targets once they are healthy, and drain the old ones
+    Deploy(deploy::Deploy),
+    /// Hold an upstream's requests back, each for a bounded time
+    Pause(pause::Pause),
+    /// Let the requests of a paused upstream pass
+    Resume(pause::Resume),
+    /// Send no more requests to a target, and wait until it has finished
+    Drain(drain::Drain),
+    /// Answer for a site or an upstream that it is being worked on
+    Maintenance(maintenance::Work),
+    /// Add a target to an upstream once it is healthy
+    Add(targets::Add),
+    /// Remove a target from an upstream, and wait until it has finished
+    Remove(targets::Remove),
+    /// Undo what was changed by hand: an upstream is again as its settings say
+    Reset(targets::Reset),
     /// Read the settings anew; connections are never touched
     Reload(reload::Reload),
-    /// Let a new process take the running one's place
-    Upgrade(upgrade::Upgrade),
 }

@@ -11,8 +11,6 @@ pub(crate) enum Wish {
     End(&'static str),
     /// Read the settings anew.
     Reload,
-    /// Let a new process take over.
-    Upgrade,
 }
 
 /// All signals that mean something to us.
@@ -22,7 +20,6 @@ pub(crate) struct Signals {
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
-    user2: Signal,
 }
 
 impl Signals {
@@ -36,7 +33,6 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
-            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -48,7 +44,6 @@ impl Signals {
             _ = self.interrupt.recv() => Wish::End("SIGINT"),
             _ = self.quit.recv() => Wish::End("SIGQUIT"),
             _ = self.hangup.recv() => Wish::Reload,
-            _ = self.user2.recv() => Wish::Upgrade,
         }
     }
 

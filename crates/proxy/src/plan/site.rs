@@ -14,6 +14,8 @@ use crate::settings::SiteSettings;
 /// One site.
 #[derive(Debug)]
 pub struct Site {
+    /// Its first host, by which `kiuas-proxy ctl` knows it.
+    pub name: String,
     /// Plain requests are sent to HTTPS.
     pub redirect_https: bool,
     /// The one host that the others are redirected to.
@@ -66,6 +68,7 @@ impl Sites {
             };
             let routes = route::all(&key, &site.routes, &making, problems);
             sites.sites.push(Site {
+                name: site.hosts.0.first().cloned().unwrap_or_default(),
                 redirect_https: site.redirect_https,
                 canonical: canonical::new(&key, site, problems),
                 noindex: site.noindex,
@@ -123,6 +126,27 @@ impl Sites {
                 .map(|(_, index)| *index)
                 .or(self.any)
         })?;
+        self.sites.get(index)
+    }
+
+    /// All of them, in the order of the settings.
+    #[must_use]
+    pub fn all(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The site that has exactly this host in the settings.
+    #[must_use]
+    pub fn named(&self, host: &str) -> Option<&Site> {
+        let index = match host.strip_prefix('*') {
+            Some("") => self.any,
+            Some(suffix) => self
+                .suffixes
+                .iter()
+                .find(|(own, _)| own == suffix)
+                .map(|(_, index)| *index),
+            None => self.exact.get(host).copied(),
+        }?;
         self.sites.get(index)
     }
 

@@ -20,18 +20,6 @@ pub enum Health {
     Down = 2,
 }
 
-impl Health {
-    /// As `status` names it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Up => "up",
-            Self::Down => "down",
-        }
-    }
-}
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A target.
@@ -103,6 +91,18 @@ impl Member {
         self.is_wanted() && !self.fails.is_marked()
     }
 
+    /// As `ctl status` and the metrics name its state.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match self.health() {
+            _ if self.is_draining() => "draining",
+            Health::Down => "down",
+            _ if self.fails.is_marked() => "failing",
+            Health::Up => "up",
+            Health::Unknown => "unknown",
+        }
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.spec.most == 0 || self.in_flight() < self.spec.most
     }
@@ -150,7 +150,7 @@ impl Member {
     }
 
     /// Takes it out of use, or back in.
-    pub(super) fn set_draining(&self, draining: bool) {
+    pub fn set_draining(&self, draining: bool) {
         if self.draining.swap(draining, Ordering::Relaxed) && !draining {
             self.begin_slowly();
         }

@@ -81,6 +81,12 @@ impl UpstreamPlan {
         self.name == other.name && self.settings == other.settings
     }
 
+    /// It has a circuit breaker.
+    #[must_use]
+    pub fn has_breaker(&self) -> bool {
+        self.breaker.is_some()
+    }
+
     /// Goes on with the state of an upstream of the same name that had other settings.
     pub(crate) fn inherit(&mut self, state: &Arc<State>) {
         state.reconfigure(&self.targets, bounds(&self.settings));

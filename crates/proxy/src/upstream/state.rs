@@ -10,8 +10,8 @@ use arc_swap::ArcSwap;
 use super::admission::{Admission, Bounds};
 use super::breaker::Breaker;
 use super::clock;
-use super::member::Member;
-use super::switch::Switch;
+use super::member::{Health, Member};
+use super::switch::{Mode, Switch};
 use super::target::Spec;
 
 /// An upstream while it runs.
@@ -26,6 +26,8 @@ pub struct State {
     pub(super) breaker: Breaker,
     hold_until: AtomicU64,
     hold: AtomicU64,
+    deploying: AtomicBool,
+    deployments: AtomicU64,
     /// What happened so far.
     pub counts: Counts,
 }
@@ -97,6 +99,8 @@ impl State {
             breaker: Breaker::default(),
             hold_until: AtomicU64::new(0),
             hold: AtomicU64::new(0),
+            deploying: AtomicBool::new(false),
+            deployments: AtomicU64::new(0),
             counts: Counts::default(),
         }
     }
@@ -191,5 +195,62 @@ impl State {
         let until = self.hold_until.load(Ordering::Acquire);
         (until != 0 && clock::now() < until)
             .then(|| Duration::from_millis(self.hold.load(Ordering::Relaxed)))
+    }
+
+    /// The right to change the targets; `None` while somebody else has it.
+    #[must_use]
+    pub fn begin_change(&self) -> Option<Deploying<'_>> {
+        (!self.deploying.swap(true, Ordering::AcqRel)).then_some(Deploying(self))
+    }
+
+    pub(super) fn note_deployment(&self) {
+        self.deployments.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Deployments since the start.
+    #[must_use]
+    pub fn deployments(&self) -> u64 {
+        self.deployments.load(Ordering::Relaxed)
+    }
+
+    /// One target more, which is known to be well. Only with the right to change.
+    pub fn add(&self, spec: Spec) {
+        let member = Member::new(spec);
+        member.set_health(Health::Up);
+        member.begin_slowly();
+        let mut members = Vec::clone(&self.members.load());
+        members.push(member);
+        self.set_by_hand(true);
+        self.set_members(members);
+    }
+
+    /// One target less. Only with the right to change.
+    pub fn remove(&self, member: &Member) {
+        let mut members = Vec::clone(&self.members.load());
+        members.retain(|one| one.id != member.id);
+        self.set_by_hand(true);
+        self.set_members(members);
+    }
+
+    /// Back to the settings: their targets, nothing paused or closed, nothing draining.
+    pub fn reset(&self, specs: &[Spec]) {
+        let members = self.members_for(specs);
+        for member in &members {
+            member.set_draining(false);
+        }
+        self.set_by_hand(false);
+        self.switch.set(Mode::Open);
+        self.breaker.close();
+        self.set_members(members);
+    }
+}
+
+/// The right to change an upstream's targets: one at a time.
+#[derive(Debug)]
+pub struct Deploying<'a>(&'a State);
+
+impl Drop for Deploying<'_> {
+    fn drop(&mut self) {
+        self.0.deploying.store(false, Ordering::Release);
     }
 }

@@ -15,12 +15,30 @@ const TAG_BYTES: usize = 12;
 static KEY: OnceLock<[u8; 32]> = OnceLock::new();
 
 /// The key of this process: kept in the state file if there is one, else made anew at each start.
-pub(super) fn key() -> &'static [u8; 32] {
-    KEY.get_or_init(|| rand::random())
+fn key() -> &'static [u8; 32] {
+    KEY.get_or_init(rand::random)
 }
 
-/// Uses the key of an earlier process. Too late once a cookie was made; false then.
-pub(super) fn keep(key: [u8; 32]) -> bool {
+/// The key in hexadecimal digits, for the state file.
+#[must_use]
+pub fn sticky_key_text() -> String {
+    key().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Uses the key of an earlier process; false if it is none, or too late because a cookie was made.
+#[must_use]
+pub fn keep_sticky_key(text: &str) -> bool {
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return false;
+    }
+    for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let value = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let Some(value) = value else { return false };
+        *byte = value;
+    }
     KEY.set(key).is_ok()
 }
 

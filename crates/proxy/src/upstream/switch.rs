@@ -1,13 +1,12 @@
-//! What an operator does to an upstream or a site by hand: a pause, maintenance.
+//! What an operator does to an upstream by hand: a pause, maintenance.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::plan::Network;
+use crate::maintenance::Maintenance;
 
 /// What is done with requests.
 #[derive(Debug, Clone, Default)]
@@ -19,23 +18,6 @@ pub enum Mode {
     Paused(Duration),
     /// They are turned away.
     Maintenance(Arc<Maintenance>),
-}
-
-/// Work is being done.
-#[derive(Debug)]
-pub struct Maintenance {
-    /// What visitors are told beside.
-    pub message: String,
-    /// Who passes all the same.
-    pub allow: Vec<Network>,
-}
-
-impl Maintenance {
-    /// True if `client` passes.
-    #[must_use]
-    pub fn lets_pass(&self, client: Option<IpAddr>) -> bool {
-        client.is_some_and(|client| self.allow.iter().any(|one| one.contains(client)))
-    }
 }
 
 /// A [`Mode`] that costs one look while it is [`Mode::Open`].

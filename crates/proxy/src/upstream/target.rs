@@ -1,9 +1,13 @@
 //! Where an application listens.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use kiuas_common::Address;
+use kiuas_common::listener::Stream;
 
 use crate::settings::TargetSettings;
 
@@ -64,6 +68,24 @@ pub enum Target {
     /// A name (a service's in Compose), resolved at each new connection: its address may change while
     /// we run.
     Name(String),
+}
+
+impl Target {
+    /// A new connection. The caller sets the deadline.
+    ///
+    /// # Errors
+    /// Whatever connect(2) or the resolver says.
+    pub(super) async fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(path) => Stream::connect(&Address::Unix(path.clone())).await,
+            Self::Address(address) => Stream::connect(&Address::Tcp(*address)).await,
+            Self::Name(name) => {
+                let stream = tokio::net::TcpStream::connect(name.as_str()).await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
 }
 
 impl FromStr for Target {

@@ -3,9 +3,9 @@
 pub(crate) mod app;
 pub(crate) mod load;
 pub(crate) mod proxy;
-pub(crate) mod raw;
 pub(crate) mod visitor;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub(crate) use app::App;
@@ -25,4 +25,15 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     tokio::time::timeout(PATIENCE, wait)
         .await
         .unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
+
+/// Takes one of what is there as soon as there is any.
+async fn until_released(left: &AtomicUsize) {
+    let take = || {
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
+    };
+    until("it is released", take).await;
 }

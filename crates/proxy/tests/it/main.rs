@@ -7,24 +7,24 @@
 
 mod harness;
 
-mod answers;
+mod balance;
 mod cli;
 mod control;
+mod deploy;
 mod drain;
 mod files;
 mod flood;
 mod forward;
 mod gate;
 mod headers;
+mod health;
 mod hosts;
-mod lane;
 mod limits;
+mod pause;
 mod proxy_protocol;
 mod reload;
 mod retry;
 mod routes;
 mod routing;
-mod spool;
 mod tls;
 mod tunnel;
-mod upgrade;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +38,10 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     begun: AtomicUsize,
     connections: AtomicUsize,
+    status: AtomicU16,
+    ill: AtomicBool,
+    asked: AtomicUsize,
+    released: AtomicUsize,
 }
 
 /// The application.
@@ -75,6 +79,16 @@ impl App {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("app.sock");
         let listener = tokio::net::UnixListener::bind(&path).expect("socket");
+        let app = Self::serve_unix(listener);
+        Self {
+            target: format!("unix:{}", path.display()),
+            _directory: Some(Arc::new(directory)),
+            ..app
+        }
+    }
+
+    /// Behind a Unix socket that somebody else opened.
+    pub(crate) fn serve_unix(listener: tokio::net::UnixListener) -> Self {
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
@@ -83,9 +97,9 @@ impl App {
             }
         });
         Self {
-            target: format!("unix:{}", path.display()),
+            target: String::new(),
             state,
-            _directory: Some(Arc::new(directory)),
+            _directory: None,
         }
     }
 
@@ -104,6 +118,26 @@ impl App {
     /// How many requests have begun.
     pub(crate) fn begun(&self) -> usize {
         self.state.begun.load(Ordering::SeqCst)
+    }
+
+    /// From now on every answer has this status.
+    pub(crate) fn answer_with(&self, status: u16) {
+        self.state.status.store(status, Ordering::SeqCst);
+    }
+
+    /// What `/healthz` says from now on.
+    pub(crate) fn be_well(&self, well: bool) {
+        self.state.ill.store(!well, Ordering::SeqCst);
+    }
+
+    /// How often `/healthz` was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
+    }
+
+    /// Lets `count` more requests for `/hold` end.
+    pub(crate) fn release(&self, count: usize) {
+        self.state.released.fetch_add(count, Ordering::SeqCst);
     }
 
     /// How many connections it took so far.
@@ -129,7 +163,16 @@ type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 /// `/slow/N` answers after N ms, `/echo` with the body, `/stream` piece by piece with a trailer,
 /// `/large` with 3 MiB, `/hop` with fields of one connection, everything else with `ok`.
+/// `/healthz` does not count as a request; `/hold` ends when it is released.
 async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Answer, Infallible> {
+    if request.uri().path() == "/healthz" {
+        state.asked.fetch_add(1, Ordering::SeqCst);
+        let mut answer = text("health");
+        if state.ill.load(Ordering::SeqCst) {
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        return Ok(answer);
+    }
     state.begun.fetch_add(1, Ordering::SeqCst);
     let (parts, body) = request.into_parts();
     let Ok(collected) = body.collect().await else {
@@ -148,6 +191,15 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Answer,
     });
     if let Some(milliseconds) = path.strip_prefix("/slow/") {
         tokio::time::sleep(Duration::from_millis(milliseconds.parse().expect("number"))).await;
+    }
+    if path == "/hold" {
+        super::until_released(&state.released).await;
+    }
+    let status = state.status.load(Ordering::SeqCst);
+    if status != 0 {
+        let mut answer = text("so it is");
+        *answer.status_mut() = StatusCode::from_u16(status).expect("status");
+        return Ok(answer);
     }
     Ok(match path.as_str() {
         "/echo" => Response::new(Full::new(body).boxed()),

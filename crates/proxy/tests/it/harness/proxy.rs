@@ -61,14 +61,6 @@ impl Proxy {
         Self::run(directory, command)
     }
 
-    /// With `NOTIFY_SOCKET`.
-    pub(crate) fn notifying(socket: &Path, settings: &str) -> Self {
-        let directory = directory(settings);
-        let mut command = command(directory.path());
-        command.env("NOTIFY_SOCKET", socket);
-        Self::run(directory, command)
-    }
-
     fn run(directory: TempDir, mut command: Command) -> Self {
         let log = std::fs::File::create(directory.path().join("log")).expect("log");
         let mut child = command
@@ -97,6 +89,20 @@ impl Proxy {
             found += usize::from(proxy.read_announcement());
         }
         proxy
+    }
+
+    /// Kills it without a word and starts it again in the same directory.
+    pub(crate) fn kill_and_restart(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        let log = std::fs::File::create(self.directory.path().join("log")).expect("log");
+        self.child = command(self.directory.path())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the proxy starts");
+        self.output = BufReader::new(self.child.stdout.take().expect("output"));
+        while !self.read_announcement() {}
     }
 
     /// True for one that visitors use.
@@ -155,11 +161,6 @@ impl Proxy {
         let (code, out, err) = self.ctl(&[arguments, &["--json"]].concat()).await;
         assert_eq!(code, 0, "{arguments:?}: {out}{err}");
         serde_json::from_str(&out).expect("JSON")
-    }
-
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Sends SIGTERM.
