@@ -19,6 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::RwLock;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::listener::{Address, Listener, ListenerError, Stream, TokioListener};
 use crate::metrics::Metrics;
@@ -110,12 +111,40 @@ pub fn serve(
     metrics: Metrics,
     shutdown: &Shutdown,
 ) -> Result<Address, ListenerError> {
-    let address = with_pid(address);
+    let listener = bind(address)?;
+    serve_on(
+        listener,
+        health,
+        metrics,
+        shutdown,
+        &CancellationToken::new(),
+    )
+}
+
+/// Opens the listener of [`serve`], for [`serve_on`].
+///
+/// # Errors
+/// The address cannot be bound.
+pub fn bind(address: &Address) -> Result<Listener, ListenerError> {
+    Listener::bind(&with_pid(address))
+}
+
+/// The same as [`serve`] on a listener that is open. When `leave` is cancelled, another process serves it:
+/// the listener is closed, and a Unix socket's path stays.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve_on(
+    listener: Listener,
+    health: Health,
+    metrics: Metrics,
+    shutdown: &Shutdown,
+    leave: &CancellationToken,
+) -> Result<Address, ListenerError> {
     let failed = |source| ListenerError::Bind {
-        address: address.to_string(),
+        address: "the admin address".to_owned(),
         source,
     };
-    let listener = Listener::bind(&address)?;
     let bound = listener.local_address().map_err(failed)?;
     let listener = listener.into_tokio().map_err(failed)?;
     crate::listener::announce("admin", &bound);
@@ -124,15 +153,18 @@ pub fn serve(
         Address::Tcp(_) => None,
     };
     let until = shutdown.clone();
+    let leave = leave.clone();
     // It answers during the drain too (`/healthz` stays good), and ends with the process.
     #[expect(
         clippy::disallowed_methods,
         reason = "the admin listener must not hold up the drain it reports on"
     )]
     tokio::spawn(async move {
-        let _remove = remove;
+        let remove = remove;
         tokio::select! {
             () = accept(listener, health, metrics) => {}
+            // Another process's now.
+            () = leave.cancelled() => std::mem::forget(remove),
             () = until.cutting() => {}
         }
     });

@@ -26,6 +26,11 @@ pub fn reloading() {
     send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
 }
 
+/// "From now on this process is the service": sent by the older one at an upgrade.
+pub fn main_pid(pid: u32) {
+    send(&format!("MAINPID={pid}"));
+}
+
 /// "Draining": sent when the process has stopped taking new work.
 pub fn stopping() {
     send("STOPPING=1");

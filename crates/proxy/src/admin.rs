@@ -16,12 +16,14 @@ mod server;
 mod status;
 mod store;
 mod targets;
+mod upgrade;
 pub mod verb;
 
 use std::sync::Arc;
 
 pub use server::serve;
 pub use store::{Store, StoreError};
+pub use upgrade::Upgrade;
 pub use verb::{Run, Verb, VerbError};
 
 use crate::operation::Orders;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use kiuas_common::settings::{SettingsError, Sources};
 use kiuas_common::{Address, Settings};
-use kiuas_proxy::admin::Verb;
+use kiuas_proxy::admin::{Upgrade, Verb};
 use kiuas_proxy::settings::ProxySettings;
 
 /// The front proxy: HTTPS, static files, and forwarding to applications.
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Config(Show),
     /// Ask or change a running proxy through its control socket.
     Ctl(Ctl),
+    /// Let a new process take the running one's place; the same as `ctl upgrade`.
+    Upgrade(UpgradeCommand),
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +35,7 @@ pub(crate) enum Command {
 Signals:
   SIGTERM, SIGINT, SIGQUIT  finish what is under way and end; a second one cuts what is left
   SIGHUP                    read the settings anew; connections are never touched
+  SIGUSR2                   let a new process take over, as `kiuas-proxy upgrade` does
 
 Examples:
   kiuas-proxy serve
@@ -83,6 +86,32 @@ pub(crate) struct Ctl {
     set: Vec<(String, String)>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeCommand {
+    /// The control socket; default: `proxy.control` of the settings
+    #[arg(long, value_name = "PATH")]
+    socket: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    upgrade: Upgrade,
+}
+
+impl From<UpgradeCommand> for Ctl {
+    fn from(command: UpgradeCommand) -> Self {
+        Self {
+            socket: command.socket,
+            json: command.json,
+            config: command.common.config,
+            set: command.common.set,
+            verb: Verb::Upgrade(command.upgrade),
+        }
+    }
 }
 
 impl Ctl {

@@ -145,7 +145,10 @@ async fn first<S: LaneIo>(
     }
     match Lane::new(stream, Rc::clone(&connection)).await {
         Exit::Closed => Ok(()),
-        Exit::Odd { io, read, late } => Box::pin(screened(&connection, io, read, late)).await,
+        Exit::Odd { io, read, late } => {
+            connection.worker.shared.meter.lane_handovers.inc();
+            Box::pin(screened(&connection, io, read, late)).await
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub enum Fault {
     /// Its body broke off.
     #[error("the request's body broke off")]
     BodyBroken,
+    /// There is no room to take its body in.
+    #[error("there is no room for the request's body")]
+    SpoolFull,
     /// The application has too much to do.
     #[error("too many requests wait for the application")]
     Busy,
@@ -83,6 +86,7 @@ impl Fault {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
+            Self::SpoolFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Busy
             | Self::NoTarget
@@ -105,6 +109,7 @@ impl Fault {
     pub fn retry_after(self) -> Option<u16> {
         match self {
             Self::Busy => Some(2),
+            Self::SpoolFull => Some(30),
             Self::NoTarget | Self::Paused => Some(5),
             Self::BreakerOpen(left) => Some(left.max(1)),
             Self::Maintenance => Some(60),
@@ -134,7 +139,11 @@ impl Fault {
     pub fn ends_connection(self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::BodyTooLarge | Self::BodySlow | Self::BodyBroken
+            Self::Refused(_)
+                | Self::BodyTooLarge
+                | Self::BodySlow
+                | Self::BodyBroken
+                | Self::SpoolFull
         )
     }
 }

@@ -1,4 +1,7 @@
-//! The listening sockets: inherited by name, or bound; opened and closed by a reload.
+//! The listening sockets: inherited by name, or bound; opened and closed by a reload, handed to the next
+//! process by an upgrade.
+
+mod handed;
 
 use std::io;
 
@@ -7,6 +10,7 @@ use kiuas_common::{Address, Listener};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::ProxySettings;
+pub use handed::{Handed, Private, hand_over};
 
 const HTTP: &str = "http";
 const HTTPS: &str = "https";
@@ -23,6 +27,14 @@ pub enum ListenersError {
     Name {
         /// From `LISTEN_FDNAMES`.
         name: String,
+    },
+    /// What an older process handed over does not fit what it says about it.
+    #[error("the older process announced {announced} listening sockets and handed over {given}")]
+    Handed {
+        /// In its description.
+        announced: usize,
+        /// As descriptors.
+        given: usize,
     },
     /// The kernel does not say where it listens, or no descriptor is left.
     #[error("cannot use a listening socket")]
@@ -73,18 +85,44 @@ impl Front {
     }
 }
 
-/// Takes over what was inherited, or binds what the settings say.
+/// Takes over what was inherited, or binds what the settings say. `handed` describes what was inherited if
+/// an older process of the proxy handed it over.
 ///
 /// # Errors
 /// [`ListenersError`].
-pub fn open(settings: &ProxySettings) -> Result<Vec<Front>, ListenersError> {
+pub fn open(
+    settings: &ProxySettings,
+    handed: Option<&[Handed]>,
+) -> Result<(Vec<Front>, Private), ListenersError> {
     let inherited = listener::inherited().map_err(ListenersError::Open)?;
-    if !inherited.is_empty() {
-        return inherited.into_iter().map(take_over).collect();
+    if let Some(handed) = handed {
+        return handed::take_over(inherited, handed, settings);
     }
-    wanted(settings)
-        .map(|(address, secure)| bind(address, secure))
-        .collect()
+    let fronts = if inherited.is_empty() {
+        wanted(settings)
+            .map(|(address, secure)| bind(address, secure))
+            .collect::<Result<_, _>>()?
+    } else {
+        inherited
+            .into_iter()
+            .map(take_over)
+            .collect::<Result<_, _>>()?
+    };
+    Ok((fronts, Private::default()))
+}
+
+/// Brings `fronts` to what was found to differ.
+pub fn apply(fronts: &mut Vec<Front>, changes: Changes) {
+    let mut index = 0;
+    fronts.retain(|front| {
+        let gone = changes.removed.contains(&index);
+        index += 1;
+        if gone {
+            front.closed.cancel();
+        }
+        !gone
+    });
+    fronts.extend(changes.added);
 }
 
 /// What differs between the listeners that are open and those that the settings name.

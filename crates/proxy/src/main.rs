@@ -12,6 +12,7 @@ use kiuas_common::telemetry::{self, TelemetrySettings};
 use kiuas_common::{Settings, exit, notify};
 use kiuas_proxy::Proxy;
 use kiuas_proxy::admin::client::{self, CtlError};
+use kiuas_proxy::operation::{Invocation, Predecessor};
 use kiuas_proxy::settings::{ProxySettings, effective};
 
 use cli::{Cli, Command, Common, Ctl, Show};
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Check(common) => check(&common),
         Command::Config(show) => config(&show),
         Command::Ctl(ctl) => control(&ctl),
+        Command::Upgrade(upgrade) => control(&upgrade.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,6 +53,22 @@ fn main() -> ExitCode {
 }
 
 fn serve(common: &Common) -> Result<(), Failure> {
+    let mut predecessor = Predecessor::hear()
+        .context("cannot take over from the older process")
+        .map_err(Failure::Runtime)?;
+    let outcome = serve_after(common, &mut predecessor);
+    if let (Some(predecessor), Err(Failure::Usage(error) | Failure::Runtime(error))) =
+        (&predecessor, &outcome)
+    {
+        predecessor.give_up(&format!("{error:#}"));
+    }
+    outcome
+}
+
+fn serve_after(common: &Common, predecessor: &mut Option<Predecessor>) -> Result<(), Failure> {
+    let invocation = Invocation::of_this_process()
+        .context("cannot find this program's file")
+        .map_err(Failure::Runtime)?;
     let (proxy, telemetry) = prepare(common).map_err(Failure::Usage)?;
     let telemetry = telemetry::start(&telemetry, "kiuas-proxy")
         .map_err(|error| Failure::Usage(error.into()))?;
@@ -64,7 +82,7 @@ fn serve(common: &Common) -> Result<(), Failure> {
         .context("cannot start the runtime")
         .map_err(Failure::Runtime)?;
     runtime
-        .block_on(proxy.run(telemetry.exports()))
+        .block_on(proxy.run(invocation, predecessor, telemetry.exports()))
         .map_err(|error| Failure::Runtime(error.into()))
 }
 

@@ -54,6 +54,8 @@ pub struct Meter {
     pub in_flight: Gauge,
     /// Open WebSockets.
     pub tunnels: Gauge,
+    /// Connections that the fast lane gave to hyper.
+    pub lane_handovers: Counter,
     upstream_connections: Family<UpstreamLabel, Gauge>,
     upstream_retries: Family<UpstreamLabel, Counter>,
     upstream_errors: Family<UpstreamErrorLabels, Counter>,
@@ -90,6 +92,11 @@ impl Meter {
                 Gauge::default(),
             ),
             tunnels: metrics.register("proxy_tunnels", "Open WebSockets", Gauge::default()),
+            lane_handovers: metrics.register(
+                "proxy_lane_handovers",
+                "Connections that went from the fast lane to the general way",
+                Counter::default(),
+            ),
             upstream_connections: metrics.register(
                 "proxy_upstream_connections",
                 "Open connections to applications",

@@ -211,6 +211,10 @@ fn words_for(status: StatusCode) -> Words {
             "Not supported",
             "Your program speaks a version of HTTP that this site does not.",
         ),
+        507 => (
+            "No room",
+            "The site cannot take what you sent just now. Please try again in a moment.",
+        ),
         _ => (
             "Bad request",
             "Your program sent a request that cannot be understood.",

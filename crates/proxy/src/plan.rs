@@ -10,6 +10,7 @@ pub mod path;
 mod route;
 mod routes;
 mod site;
+mod spool;
 mod swap;
 mod template;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::body::BodyPace;
 use crate::settings::{LimitSettings, ProxySettings};
 use crate::upstream::UpstreamPlan;
 
@@ -28,6 +30,7 @@ pub use network::{Balancers, Network};
 pub use route::{Action, Files, Fixed, Mount, Redirect, Rewrite, Route};
 pub use routes::{Found, Lookup, Routes};
 pub use site::{Site, Sites};
+pub use spool::Spool;
 pub use swap::Plans;
 pub use template::{Captured, Scope, Template};
 
@@ -44,6 +47,8 @@ pub struct Plan {
     pub balancers: Balancers,
     /// Bounds and deadlines.
     pub limits: Limits,
+    /// Request bodies on their way in.
+    pub spool: Spool,
     /// One log line a request.
     pub access_log: bool,
     /// Plain requests are served without hyper.
@@ -63,8 +68,8 @@ pub struct Limits {
     pub head: Duration,
     /// For a TLS handshake.
     pub handshake: Duration,
-    /// Between two pieces of a request body.
-    pub body_pause: Duration,
+    /// For request bodies.
+    pub body_pace: BodyPace,
     /// For a visitor who does not read.
     pub write_pause: Duration,
     /// For an idle connection.
@@ -73,8 +78,12 @@ pub struct Limits {
     pub tunnel: Duration,
     /// Idle connections during the drain.
     pub drain_grace: Duration,
-    /// The whole drain.
+    /// Answers during the drain.
     pub drain: Duration,
+    /// WebSockets during the drain.
+    pub tunnel_drain: Duration,
+    /// From the first to the last close frame.
+    pub tunnel_spread: Duration,
 }
 
 impl Plan {
@@ -94,12 +103,14 @@ impl Plan {
             .map(|(name, upstream)| Arc::new(UpstreamPlan::new(name, upstream, &mut problems)))
             .collect();
         let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);
+        let spool = Spool::new(&settings.spool, &mut problems);
         problems.into_result(Self {
             sites,
             upstreams,
             trusted,
             balancers,
             limits: Limits::from(&settings.limits),
+            spool,
             access_log: settings.access_log,
             fast_lane: settings.fast_lane,
             https_port: None,
@@ -129,12 +140,20 @@ impl From<&LimitSettings> for Limits {
             body: settings.body.0,
             head: settings.head_timeout.duration(),
             handshake: settings.handshake_timeout.duration(),
-            body_pause: settings.body_timeout.duration(),
+            body_pace: BodyPace {
+                pause: settings.body_timeout.duration(),
+                rate: settings.body_min_rate.0,
+            },
             write_pause: settings.write_timeout.duration(),
             keep_alive: settings.keep_alive.duration(),
             tunnel: settings.tunnel_timeout.duration(),
             drain_grace: settings.drain_grace.duration(),
             drain: settings.drain_timeout.duration(),
+            tunnel_drain: settings
+                .tunnel_drain
+                .unwrap_or(settings.drain_timeout)
+                .duration(),
+            tunnel_spread: settings.tunnel_spread.duration(),
         }
     }
 }

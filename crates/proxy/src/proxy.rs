@@ -8,18 +8,21 @@ use std::thread;
 use kiuas_common::admin::{self, Health};
 use kiuas_common::listener::ListenerError;
 use kiuas_common::metrics::Metrics;
-use kiuas_common::{Address, Shutdown, notify};
+use kiuas_common::{Address, Listener, Shutdown, notify};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Context, Store, StoreError};
-use crate::listeners::{self, ListenersError};
+use crate::listeners::{self, Handed, ListenersError, Private};
 use crate::meter::Meter;
-use crate::operation::{Order, Orders, ReloadError, Running, Secrets, Signals, Source};
+use crate::operation::{
+    Invocation, Order, Orders, PidFile, Predecessor, ReloadError, Running, Secrets, Signals, Source,
+};
 use crate::plan::{Plan, Plans};
 use crate::server::{Places, Threads};
 use crate::settings::{ProxySettings, TlsMode};
 use crate::tls::{Certificates, TlsError};
+use crate::tunnel::Tunnels;
 use crate::upstream;
 use crate::worker::Shared;
 
@@ -42,6 +45,9 @@ pub enum ProxyError {
     /// No certificate.
     #[error("cannot speak HTTPS")]
     Tls(#[source] TlsError),
+    /// The file for the process id cannot be written.
+    #[error("cannot write the process id")]
+    PidFile(#[source] io::Error),
     /// The operating system refuses a thread, a descriptor or a signal handler.
     #[error("cannot start the serving threads")]
     Start(#[source] io::Error),
@@ -84,22 +90,39 @@ impl Proxy {
         Ok(())
     }
 
-    /// Serves until SIGTERM, SIGINT or SIGQUIT and drains. `traces` says that spans are exported.
+    /// Serves until SIGTERM, SIGINT, SIGQUIT or an upgrade, and drains. `predecessor` is the process that
+    /// this one replaces; it is taken once this one serves. `traces` says that spans are exported.
     ///
     /// # Errors
     /// [`ProxyError`].
-    pub async fn run(self, traces: bool) -> Result<(), ProxyError> {
+    pub async fn run(
+        self,
+        invocation: Invocation,
+        predecessor: &mut Option<Predecessor>,
+        traces: bool,
+    ) -> Result<(), ProxyError> {
         let mut signals = Signals::listen().map_err(ProxyError::Start)?;
         let health = Health::new();
-        let (mut running, mut orders) = self.start(traces, &health).await?;
+        let handed = predecessor.as_ref().map(Predecessor::listeners);
+        let (mut running, mut orders) = self.start(invocation, handed, traces, &health).await?;
         health.set_ready(true);
+        let pid_file =
+            PidFile::write(running.settings.pid_path.as_deref()).map_err(ProxyError::PidFile)?;
         notify::ready();
+        if let Some(predecessor) = predecessor.take() {
+            predecessor.replace();
+        }
 
         running.obey(&mut signals, &mut orders).await;
-        notify::stopping();
+        if !running.shared.handed_over.is_cancelled() {
+            // After an upgrade the supervisor listens to the new process.
+            notify::stopping();
+        }
         health.set_ready(false);
         drop(orders);
-        if running.drain(&mut signals).await {
+        let good = running.drain(&mut signals).await;
+        drop(pid_file);
+        if good {
             Ok(())
         } else {
             Err(ProxyError::Panicked)
@@ -109,6 +132,8 @@ impl Proxy {
     /// Opens everything and starts the threads.
     async fn start(
         self,
+        invocation: Invocation,
+        handed: Option<&[Handed]>,
         traces: bool,
         health: &Health,
     ) -> Result<(Running, mpsc::Receiver<Order>), ProxyError> {
@@ -118,13 +143,9 @@ impl Proxy {
             source,
         } = self;
         let shutdown = Shutdown::new();
-        let fronts = listeners::open(&settings)?;
+        let (fronts, mut private) = listeners::open(&settings, handed)?;
         let secrets = Secrets::new(&settings, &plan, &fronts).map_err(ProxyError::Tls)?;
         let metrics = Metrics::new();
-        if let Some(address) = &settings.admin {
-            admin::serve(address, health.clone(), metrics.clone(), &shutdown)
-                .map_err(ProxyError::Admin)?;
-        }
         plan.https_port = listeners::https_port(&fronts);
         let shared = Shared {
             places: Arc::new(Places::new(plan.limits.connections)),
@@ -132,6 +153,7 @@ impl Proxy {
             meter: Meter::new(&metrics),
             closed_sites: Arc::default(),
             shutdown,
+            tunnels: Tunnels::default(),
             handed_over: CancellationToken::new(),
             tls: Arc::default(),
             traces,
@@ -141,8 +163,11 @@ impl Proxy {
         }
         let store = Store::open(settings.state.as_deref(), &shared)?;
         let threads = Threads::start(threads(&settings), &shared).map_err(ProxyError::Start)?;
+        open_admin(&settings, &mut private, &shared, health.clone(), metrics)
+            .map_err(ProxyError::Admin)?;
         let (sender, orders) = Orders::new();
-        control(&settings, &shared, sender, store)?;
+        open_control(&settings, &mut private, &shared, sender, store)
+            .map_err(ProxyError::Control)?;
         ask_targets(&shared);
         for front in &fronts {
             threads.open(front).await.map_err(ProxyError::Start)?;
@@ -151,7 +176,9 @@ impl Proxy {
         let running = Running {
             settings,
             source,
+            invocation,
             fronts,
+            private,
             threads,
             shared,
             secrets,
@@ -165,6 +192,25 @@ fn threads(settings: &ProxySettings) -> usize {
         0 => thread::available_parallelism().map_or(1, NonZero::get),
         count => count,
     }
+}
+
+fn open_admin(
+    settings: &ProxySettings,
+    private: &mut Private,
+    shared: &Shared,
+    health: Health,
+    metrics: Metrics,
+) -> Result<(), ListenerError> {
+    let Some(address) = &settings.admin else {
+        return Ok(());
+    };
+    let listener = match private.admin.take() {
+        Some(listener) => listener,
+        None => admin::bind(address)?,
+    };
+    private.admin = Some(clone(&listener, address)?);
+    let leave = &shared.handed_over;
+    admin::serve_on(listener, health, metrics, &shared.shutdown, leave).map(drop)
 }
 
 /// Until the end.
@@ -183,13 +229,14 @@ fn ask_targets(shared: &Shared) {
     });
 }
 
-fn control(
+fn open_control(
     settings: &ProxySettings,
+    private: &mut Private,
     shared: &Shared,
     orders: Orders,
     store: Store,
-) -> Result<(), ProxyError> {
-    let Some(Address::Unix(path)) = &settings.control else {
+) -> Result<(), ListenerError> {
+    let Some(address @ Address::Unix(path)) = &settings.control else {
         return Ok(());
     };
     let context = Context {
@@ -197,5 +244,18 @@ fn control(
         orders,
         store: Arc::new(store),
     };
-    crate::admin::serve(path, context).map_err(ProxyError::Control)
+    let listener = match private.control.take() {
+        Some(listener) => listener,
+        None => Listener::bind_private(path)?,
+    };
+    private.control = Some(clone(&listener, address)?);
+    crate::admin::serve(path, listener, context)
+}
+
+/// For the next process.
+fn clone(listener: &Listener, address: &Address) -> Result<Listener, ListenerError> {
+    listener.try_clone().map_err(|source| ListenerError::Bind {
+        address: address.to_string(),
+        source,
+    })
 }

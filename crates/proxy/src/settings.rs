@@ -7,6 +7,7 @@ mod health;
 mod limits;
 mod list;
 mod site;
+mod spool;
 mod target;
 mod tls;
 mod upstream;
@@ -25,6 +26,7 @@ pub use list::List;
 pub use site::{
     FilesSettings, RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings,
 };
+pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
 pub use upstream::{Balance, UpstreamSettings};
@@ -44,6 +46,8 @@ pub struct ProxySettings {
     /// Unix socket (mode 0600) for `kiuas-proxy ctl`; none by default. Never a TCP address: whoever
     /// can connect commands the proxy.
     pub control: Option<Address>,
+    /// File for the process's id; none by default.
+    pub pid_path: Option<PathBuf>,
     /// File that keeps what `kiuas-proxy ctl` changed (targets, pauses, maintenance) over a restart;
     /// none by default.
     pub state: Option<PathBuf>,
@@ -60,6 +64,8 @@ pub struct ProxySettings {
     pub fast_lane: bool,
     /// Bounds and deadlines.
     pub limits: LimitSettings,
+    /// Request bodies on their way in.
+    pub spool: SpoolSettings,
     /// Certificates.
     pub tls: TlsSettings,
     /// What is served, by host.
@@ -75,6 +81,7 @@ impl Default for ProxySettings {
             https: List(Vec::new()),
             threads: 0,
             admin: None,
+            pid_path: None,
             control: None,
             state: None,
             trusted: List(Vec::new()),
@@ -82,6 +89,7 @@ impl Default for ProxySettings {
             access_log: true,
             fast_lane: true,
             limits: LimitSettings::default(),
+            spool: SpoolSettings::default(),
             tls: TlsSettings::default(),
             sites: Vec::new(),
             upstreams: BTreeMap::new(),

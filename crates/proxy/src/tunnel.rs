@@ -1,6 +1,10 @@
-//! WebSockets: after both sides said 101, bytes in both directions and nothing else.
+//! WebSockets: after both sides said 101, bytes in both directions, and at the proxy's end a last word to
+//! the visitor.
 
 mod copy;
+mod farewell;
+mod frames;
+mod tunnels;
 
 use std::future::poll_fn;
 use std::io;
@@ -10,49 +14,56 @@ use std::time::{Duration, Instant};
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use kiuas_common::Shutdown;
 use tokio::time::Sleep;
 
 use crate::meter::Counted;
 use crate::upstream::Switched;
 use copy::Direction;
+use farewell::Farewell;
+use tunnels::Leaving;
 
-/// Opens the tunnel when the visitor's side has let go of HTTP. It is tracked: a drain waits for it,
-/// and ends it at its deadline. `held` is kept until then (the visitor's place among the connections).
+pub use tunnels::Tunnels;
+
+/// Opens the tunnel when the visitor's side has let go of HTTP. It is one of `tunnels`: a drain waits for
+/// it, and ends it at its deadline. `held` is kept until then (the visitor's place among the connections).
 pub fn open<T: 'static>(
     visitor: OnUpgrade,
     application: Switched,
     silence: Duration,
-    shutdown: &Shutdown,
+    tunnels: &Tunnels,
     counted: Counted,
     held: T,
 ) {
-    let cut = shutdown.clone();
-    shutdown.spawn_local(async move {
-        tokio::select! {
-            outcome = run(visitor, application, silence) => {
-                if let Err(error) = outcome {
-                    tracing::debug!(%error, "a WebSocket ended early");
-                }
-            }
-            () = cut.cutting() => {}
+    let leaving = tunnels.leaving();
+    tunnels.spawn_local(async move {
+        let _held = (counted, held);
+        if let Err(error) = run(visitor, application, silence, leaving).await {
+            tracing::debug!(%error, "a WebSocket ended early");
         }
-        drop((counted, held));
     });
 }
 
 /// Both directions until both have ended, or one broke, or nothing stirred for `silence`.
-async fn run(visitor: OnUpgrade, application: Switched, silence: Duration) -> io::Result<()> {
+async fn run(
+    visitor: OnUpgrade,
+    application: Switched,
+    silence: Duration,
+    mut leaving: Leaving,
+) -> io::Result<()> {
     let Switched {
-        stream: mut application,
+        stream,
         read,
         counted,
     } = application;
     let mut visitor = TokioIo::new(visitor.await.map_err(io::Error::other)?);
+    let mut application = Farewell::new(stream, &read);
     let mut inward = Direction::default();
     let mut outward = Direction::beginning_with(read);
     let mut silence = Silence::new(silence);
     poll_fn(|cx| -> Poll<io::Result<()>> {
+        if leaving.poll_leave(cx).is_ready() {
+            application.leave();
+        }
         let one = inward.poll_copy(&mut visitor, &mut application, cx)?;
         let other = outward.poll_copy(&mut application, &mut visitor, cx)?;
         if one.is_ready() && other.is_ready() {

@@ -15,6 +15,7 @@ use crate::meter::Meter;
 use crate::plan::{Plan, Plans};
 use crate::pulse::Sweeper;
 use crate::server::Places;
+use crate::tunnel::Tunnels;
 use crate::upstream::Upstream;
 
 /// What all threads share.
@@ -28,6 +29,8 @@ pub struct Shared {
     pub closed_sites: Arc<ClosedSites>,
     /// The end.
     pub shutdown: Shutdown,
+    /// Open WebSockets.
+    pub tunnels: Tunnels,
     /// Another process accepts from our listening sockets now (an upgrade).
     pub handed_over: CancellationToken,
     /// Places for visitors' connections.

@@ -28,13 +28,12 @@ const BODY_DEADLINE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFIX: &str = "/v1/";
 
-/// Answers on the Unix socket `path` until the end, and announces it as `control`. A socket left behind
-/// by a dead process is replaced; one that answers is not.
+/// Answers on `listener`, the Unix socket `path`, until the end or until another process does, and
+/// announces it as `control`.
 ///
 /// # Errors
-/// The socket cannot be opened.
-pub fn serve(path: &Path, context: Context) -> Result<(), ListenerError> {
-    let listener = Listener::bind_private(path)?;
+/// The socket cannot be used.
+pub fn serve(path: &Path, listener: Listener, context: Context) -> Result<(), ListenerError> {
     let failed = |source| ListenerError::Bind {
         address: path.display().to_string(),
         source,
@@ -49,9 +48,12 @@ pub fn serve(path: &Path, context: Context) -> Result<(), ListenerError> {
         reason = "it answers during the drain, and must not hold it up"
     )]
     tokio::spawn(async move {
-        let _remove = remove;
+        let remove = remove;
+        let leave = context.shared.handed_over.clone();
         tokio::select! {
             () = accept(listener, context) => {}
+            // Another process's now.
+            () = leave.cancelled() => std::mem::forget(remove),
             () = until.cutting() => {}
         }
     });

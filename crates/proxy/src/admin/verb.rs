@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, deploy, drain, maintenance, pause, reload, status, targets};
+use super::{Context, deploy, drain, maintenance, pause, reload, status, targets, upgrade};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -164,4 +164,6 @@ verbs! {
     Reset(targets::Reset),
     /// Read the settings anew; connections are never touched
     Reload(reload::Reload),
+    /// Let a new process take the running one's place
+    Upgrade(upgrade::Upgrade),
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
 use super::BoxError;
+use super::spool::Spooled;
 
 /// Why a request body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,17 @@ enum Source {
     Empty,
     /// The visitor, by way of hyper.
     Visitor(Incoming),
+    /// It is all here already.
+    Spooled(Box<Spooled>),
+}
+
+/// How long one waits for a visitor's body.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BodyPace {
+    /// Longest pause between two pieces.
+    pub pause: Duration,
+    /// Bytes a second, on average over the time spent waiting and after a first `pause`; 0 is any.
+    pub rate: u64,
 }
 
 /// The body.
@@ -87,8 +99,11 @@ enum Source {
 pub struct Inbound {
     source: Source,
     left: u64,
-    pause: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    taken: u64,
+    pace: BodyPace,
+    /// All that was waited so far, and since when and until when now.
+    waited: Duration,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     state: InboundState,
 }
 
@@ -106,20 +121,27 @@ impl Inbound {
         Self::new(Source::Visitor(body), finished)
     }
 
+    pub(super) fn spooled(body: Spooled) -> Self {
+        let finished = body.is_empty();
+        Self::new(Source::Spooled(Box::new(body)), finished)
+    }
+
     fn new(source: Source, finished: bool) -> Self {
         Self {
             source,
             left: 0,
-            pause: Duration::ZERO,
+            taken: 0,
+            pace: BodyPace::default(),
+            waited: Duration::ZERO,
             waiting: None,
             state: InboundState::new(finished),
         }
     }
 
-    /// At most `most` bytes, no pause longer than `pause`.
-    pub fn limit(&mut self, most: u64, pause: Duration) {
+    /// At most `most` bytes, at this pace.
+    pub fn limit(&mut self, most: u64, pace: BodyPace) {
         self.left = most;
-        self.pause = pause;
+        self.pace = pace;
     }
 
     /// Tells how it goes, also after the body itself was given away.
@@ -133,12 +155,39 @@ impl Inbound {
         Poll::Ready(Some(Err(fault.into())))
     }
 
+    /// Ready when the visitor has paused for too long, or is too slow on the whole.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let pause = self.pause;
-        self.waiting
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)))
-            .as_mut()
-            .poll(cx)
+        let BodyPace { pause, rate } = self.pace;
+        let (_, alarm) = self.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            let allowed = match self.taken.checked_div(rate) {
+                Some(seconds) => pause.saturating_add(Duration::from_secs(seconds)),
+                None => Duration::MAX,
+            };
+            let patience = pause.min(allowed.saturating_sub(self.waited));
+            (now, Box::pin(tokio::time::sleep(patience)))
+        });
+        alarm.as_mut().poll(cx)
+    }
+
+    fn poll_visitor(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Source::Visitor(inner) = &mut self.source else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(inner).poll_frame(cx);
+        if polled.is_pending() {
+            return match self.poll_pause(cx) {
+                Poll::Ready(()) => self.fail(BodyFault::Slow),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+        if let Some((since, _)) = self.waiting.take() {
+            self.waited += since.elapsed();
+        }
+        polled.map_err(Into::into)
     }
 }
 
@@ -151,27 +200,31 @@ impl Body for Inbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let Source::Visitor(inner) = &mut this.source else {
-            return Poll::Ready(None);
+        let polled = match &mut this.source {
+            Source::Empty => return Poll::Ready(None),
+            Source::Spooled(body) => {
+                return ready!(body.poll_frame(cx)).map_or(Poll::Ready(None), |frame| {
+                    if this.is_end_stream() {
+                        this.state.mark(|marks| marks.finished.set(true));
+                    }
+                    Poll::Ready(Some(frame.map_err(Into::into)))
+                });
+            }
+            Source::Visitor(_) => ready!(this.poll_visitor(cx)),
         };
-        match Pin::new(&mut *inner).poll_frame(cx) {
-            Poll::Pending => match this.poll_pause(cx) {
-                Poll::Ready(()) => this.fail(BodyFault::Slow),
-                Poll::Pending => Poll::Pending,
-            },
-            Poll::Ready(None) => {
+        match polled {
+            None => {
                 this.state.mark(|marks| marks.finished.set(true));
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(_))) => this.fail(BodyFault::Broken),
-            Poll::Ready(Some(Ok(frame))) => {
-                this.waiting = None;
-                this.state.mark(|marks| marks.moved.set(Instant::now()));
+            Some(Err(error)) if this.state.fault().is_some() => Poll::Ready(Some(Err(error))),
+            Some(Err(_)) => this.fail(BodyFault::Broken),
+            Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
-                match this
-                    .left
-                    .checked_sub(u64::try_from(length).unwrap_or(u64::MAX))
-                {
+                let length = u64::try_from(length).unwrap_or(u64::MAX);
+                this.state.mark(|marks| marks.moved.set(Instant::now()));
+                this.taken += length;
+                match this.left.checked_sub(length) {
                     Some(left) => this.left = left,
                     None => return this.fail(BodyFault::TooLarge),
                 }
@@ -187,6 +240,7 @@ impl Body for Inbound {
         match &self.source {
             Source::Empty => true,
             Source::Visitor(body) => body.is_end_stream(),
+            Source::Spooled(body) => body.is_empty(),
         }
     }
 
@@ -194,6 +248,9 @@ impl Body for Inbound {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Visitor(body) => body.size_hint(),
+            Source::Spooled(body) => body
+                .length()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

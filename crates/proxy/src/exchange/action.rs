@@ -29,7 +29,7 @@ pub(super) async fn run(
     wanted: &Wanted<'_>,
     chosen: Chosen<'_>,
     parts: &mut Parts,
-    mut body: Inbound,
+    body: Inbound,
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
     let Chosen {
@@ -61,7 +61,7 @@ pub(super) async fn run(
             if let Some(mount) = &route.mount {
                 parts.uri = mounted(mount, &parts.uri, rest)?;
             }
-            body.limit(route.body, wanted.plan.limits.body_pause);
+            let body = forward::take_in(wanted, route, &parts.headers, body).await?;
             route.headers.request.apply(&mut parts.headers);
             forward::run(wanted, *index, parts, body, record).await
         }

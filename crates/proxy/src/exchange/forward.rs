@@ -4,20 +4,66 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use hyper::body::Body;
 use hyper::upgrade::OnUpgrade;
 use kiuas_common::telemetry::TraceContext;
 use tracing::{Instrument, Span};
 
 use super::action::Wanted;
-use crate::body::{Inbound, Outbound};
+use crate::body::{self, BodyPace, Inbound, Outbound, SpoolError};
 use crate::fault::Fault;
 use crate::meter::Counted;
+use crate::plan::Route;
 use crate::record::Record;
 use crate::tunnel;
 use crate::upstream::{self, Ask, Call, Handshake, Switched, Told, Trail};
+
+/// The request's body, whole if it may be: a slow visitor must not occupy an application. gRPC and
+/// WebSockets are conversations, whose end one does not wait for.
+pub(super) async fn take_in(
+    wanted: &Wanted<'_>,
+    route: &Route,
+    headers: &HeaderMap,
+    mut body: Inbound,
+) -> Result<Inbound, Fault> {
+    let limits = &wanted.plan.limits;
+    if is_grpc(headers) {
+        let pace = BodyPace {
+            pause: limits.tunnel,
+            rate: 0,
+        };
+        body.limit(route.body, pace);
+        return Ok(body);
+    }
+    body.limit(route.body, limits.body_pace);
+    if !route.spools || body.is_end_stream() {
+        return Ok(body);
+    }
+    Box::pin(body::spool(body, &wanted.plan.spool))
+        .await
+        .map_err(|error| match error {
+            SpoolError::Body(fault) => fault.into(),
+            error => {
+                let error = &error as &dyn std::error::Error;
+                let directory = wanted.plan.spool.directory.display();
+                tracing::error!(
+                    error,
+                    spool.directory = %directory,
+                    "a request body finds no room in `{directory}`"
+                );
+                Fault::SpoolFull
+            }
+        })
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
 
 pub(super) async fn run(
     wanted: &Wanted<'_>,
@@ -92,7 +138,7 @@ fn switch(
         visitor,
         application,
         wanted.plan.limits.tunnel,
-        &shared.shutdown,
+        &shared.tunnels,
         Counted::new(shared.meter.tunnels.clone()),
         Rc::clone(&wanted.connection.place),
     );

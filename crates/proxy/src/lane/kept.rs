@@ -31,6 +31,8 @@ pub(super) enum Step {
 pub(super) struct Kept {
     bytes: Vec<u8>,
     used: usize,
+    /// What is kept was looked at and has no end: only more bytes are worth another look.
+    seen: bool,
 }
 
 impl Kept {
@@ -94,23 +96,22 @@ impl Kept {
                 let (step, length) = look(read, &mut reading.fields);
                 let rest = read.get(length..).unwrap_or_default();
                 rest.clone_into(&mut self.bytes);
+                self.seen = matches!(step, Step::More);
                 return Poll::Ready(step);
             }
             let before = self.unused().len();
             self.bytes.extend_from_slice(read);
-            Poll::Ready(if head::is_worth_a_look(before, read) {
-                self.look(&mut reading.fields)
-            } else {
-                Step::More
-            })
+            self.seen = !head::is_worth_a_look(before, read);
+            Poll::Ready(self.look(&mut reading.fields))
         })
     }
 
     fn look(&mut self, fields: &mut Fields) -> Step {
-        if self.is_empty() {
+        if self.is_empty() || self.seen {
             return Step::More;
         }
         let (step, length) = look(self.unused(), fields);
+        self.seen = matches!(step, Step::More);
         self.used += length;
         if self.used == self.bytes.len() {
             *self = Self::default();

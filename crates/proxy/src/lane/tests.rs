@@ -1,6 +1,14 @@
 use proptest::prelude::*;
 
+use std::pin::pin;
+use std::task::Poll;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::LaneIo;
 use super::head::{Fields, Found, find, slice};
+use super::kept::{self, Kept};
+use crate::pulse::Pulse;
 use crate::screen::{Framer, Step};
 
 fn found(bytes: &[u8]) -> Found {
@@ -132,5 +140,64 @@ proptest! {
             (Found::Incomplete, step) => prop_assert_eq!(step, Step::Need),
             (Found::Odd, _) => {}
         }
+    }
+}
+
+impl LaneIo for DuplexStream {
+    fn socket(&self) -> Option<&tokio::net::TcpStream> {
+        None
+    }
+
+    fn has_farewell(&self) -> bool {
+        false
+    }
+}
+
+/// The targets of the requests in `bytes`, sent in pieces that end at `cuts`, and what the lane leaves to
+/// the general way.
+async fn feed(bytes: &[u8], cuts: &[usize]) -> (Vec<String>, Option<Vec<u8>>) {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+    ends.push(bytes.len());
+    ends.sort_unstable();
+    let (mut visitor, mut io) = tokio::io::duplex(64 * 1024);
+    let (mut kept, pulse) = (Kept::default(), Pulse::new());
+    let mut targets = Vec::new();
+    let mut start = 0;
+    for end in ends {
+        visitor.write_all(&bytes[start..end]).await.expect("room");
+        start = end;
+        loop {
+            let next = pin!(std::future::poll_fn(
+                |cx| kept.poll_head(&mut io, &pulse, cx)
+            ));
+            match futures_util::poll!(next) {
+                Poll::Ready(kept::Step::Begin(parts, _)) => targets.push(parts.uri.to_string()),
+                Poll::Ready(kept::Step::Odd) => {
+                    drop(visitor);
+                    let mut rest = kept.take().to_vec();
+                    io.read_to_end(&mut rest).await.expect("the rest");
+                    rest.extend_from_slice(&bytes[start..]);
+                    return (targets, Some(rest));
+                }
+                Poll::Ready(kept::Step::More | kept::Step::End) => panic!("it has not ended"),
+                Poll::Pending => break,
+            }
+        }
+    }
+    (targets, None)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn where_the_bytes_are_cut_changes_nothing(
+        heads in prop::collection::vec(one_byte_off(), 1..4),
+        cuts in prop::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let bytes = heads.concat();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let whole = runtime.block_on(feed(&bytes, &[]));
+        prop_assert_eq!(runtime.block_on(feed(&bytes, &cuts)), whole);
     }
 }

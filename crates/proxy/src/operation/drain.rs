@@ -1,8 +1,11 @@
-//! The end: no new connections, what is under way finishes, what is left at the deadline is cut.
+//! The end: no new connections, what is under way finishes, what is left at the deadlines is cut.
+
+use std::pin::pin;
 
 use kiuas_common::shutdown::DrainOutcome;
 
 use super::{Running, Signals};
+use crate::worker::Shared;
 
 impl Running {
     /// Drains; a second signal cuts at once. False if a serving thread had panicked.
@@ -16,27 +19,47 @@ impl Running {
         } = self;
         // From here on the threads alone hold the sockets: the last one to close has emptied the queue.
         drop(fronts);
-        let shutdown = shared.shutdown;
-        let drained = shutdown.drain(shared.plans.get().limits.drain);
-        tokio::pin!(drained);
-        let outcome = loop {
+        let mut finished = pin!(finish(&shared));
+        loop {
             tokio::select! {
-                outcome = &mut drained => break outcome,
+                () = finished.as_mut() => break,
                 signal = signals.end() => {
                     tracing::warn!(signal, "received {signal} again, stopping now");
-                    shutdown.cut();
+                    shared.shutdown.cut();
+                    shared.tunnels.cut();
                 }
             }
-        };
-        match outcome {
-            DrainOutcome::Complete => tracing::info!("drained, nothing was cut"),
-            DrainOutcome::Cut { remaining } => tracing::warn!(
-                remaining,
-                "the drain ended with {remaining} connections or WebSockets cut"
-            ),
         }
-        shutdown.cut();
         drop(secrets);
         threads.end().await
     }
+}
+
+/// Answers have their deadline, WebSockets another.
+async fn finish(shared: &Shared) {
+    let plan = shared.plans.get();
+    let limits = &plan.limits;
+    let answers = async {
+        match shared.shutdown.drain(limits.drain).await {
+            DrainOutcome::Complete => tracing::info!("drained, nothing was cut"),
+            DrainOutcome::Cut { remaining } => {
+                tracing::warn!(
+                    remaining,
+                    "the drain ended with {remaining} connections cut"
+                );
+            }
+        }
+    };
+    let tunnels = shared
+        .tunnels
+        .drain(limits.tunnel_drain, limits.tunnel_spread);
+    let ((), told) = tokio::join!(answers, tunnels);
+    if told > 0 {
+        tracing::info!(
+            told,
+            "{told} WebSockets were closed with 1012, service restart"
+        );
+    }
+    // Only now: what answers `/healthz` and `ctl` ends with it.
+    shared.shutdown.cut();
 }

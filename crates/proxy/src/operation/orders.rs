@@ -1,8 +1,10 @@
 //! Orders from the control socket to the main thread, which carries out one after the other.
 
+use std::path::PathBuf;
+
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ReloadError, Reloaded};
+use super::{ReloadError, Reloaded, UpgradeError, Upgraded};
 
 /// Orders that wait.
 const MOST_ORDERS: usize = 8;
@@ -12,6 +14,11 @@ const MOST_ORDERS: usize = 8;
 pub enum Order {
     /// Read the settings anew.
     Reload(oneshot::Sender<Result<Reloaded, ReloadError>>),
+    /// Let a new process take over; its program, if it is another file.
+    Upgrade(
+        Option<PathBuf>,
+        oneshot::Sender<Result<Upgraded, UpgradeError>>,
+    ),
 }
 
 /// The way to the main thread. Clones share it.
@@ -36,10 +43,26 @@ impl Orders {
     /// # Errors
     /// The order is not taken; inside: why the old settings stay in force.
     pub async fn reload(&self) -> Result<Result<Reloaded, ReloadError>, NotTaken> {
+        self.give(Order::Reload).await
+    }
+
+    /// Lets a new process take over.
+    ///
+    /// # Errors
+    /// The order is not taken; inside: why this process goes on.
+    pub async fn upgrade(
+        &self,
+        program: Option<PathBuf>,
+    ) -> Result<Result<Upgraded, UpgradeError>, NotTaken> {
+        self.give(|answer| Order::Upgrade(program, answer)).await
+    }
+
+    async fn give<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, NotTaken> {
         let (sender, outcome) = oneshot::channel();
-        self.0
-            .try_send(Order::Reload(sender))
-            .map_err(|_| NotTaken)?;
+        self.0.try_send(order(sender)).map_err(|_| NotTaken)?;
         outcome.await.map_err(|_| NotTaken)
     }
 }

@@ -50,7 +50,8 @@ impl ReloadError {
     }
 }
 
-fn chain(error: &dyn Error) -> String {
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -115,7 +116,8 @@ impl Running {
                 .collect(),
             later: later(&self.settings, &settings),
         };
-        self.change_fronts(changes);
+        listeners::announce(&changes.added);
+        listeners::apply(&mut self.fronts, changes);
         plan.https_port = listeners::https_port(&self.fronts);
         self.shared.places.resize(plan.limits.connections);
         self.shared.plans.swap(plan);
@@ -136,21 +138,6 @@ impl Running {
             _ => Secrets::new(settings, plan, self.fronts.iter().chain(&changes.added)),
         }
     }
-
-    /// New ones are open already.
-    fn change_fronts(&mut self, changes: Changes) {
-        listeners::announce(&changes.added);
-        let mut index = 0;
-        self.fronts.retain(|front| {
-            let gone = changes.removed.contains(&index);
-            index += 1;
-            if gone {
-                front.closed.cancel();
-            }
-            !gone
-        });
-        self.fronts.extend(changes.added);
-    }
 }
 
 fn name(front: &Front) -> String {
@@ -164,6 +151,7 @@ fn later(old: &ProxySettings, new: &ProxySettings) -> Vec<String> {
         ("proxy.threads", old.threads != new.threads),
         ("proxy.admin", old.admin != new.admin),
         ("proxy.control", old.control != new.control),
+        ("proxy.pid_path", old.pid_path != new.pid_path),
         ("proxy.state", old.state != new.state),
     ]
     .into_iter()
@@ -177,5 +165,6 @@ fn keep(old: &ProxySettings, new: &mut ProxySettings) {
     new.threads = old.threads;
     new.admin.clone_from(&old.admin);
     new.control.clone_from(&old.control);
+    new.pid_path.clone_from(&old.pid_path);
     new.state.clone_from(&old.state);
 }

@@ -11,6 +11,8 @@ pub(crate) enum Wish {
     End(&'static str),
     /// Read the settings anew.
     Reload,
+    /// Let a new process take over.
+    Upgrade,
 }
 
 /// All signals that mean something to us.
@@ -20,6 +22,7 @@ pub(crate) struct Signals {
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -33,6 +36,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -44,6 +48,7 @@ impl Signals {
             _ = self.interrupt.recv() => Wish::End("SIGINT"),
             _ = self.quit.recv() => Wish::End("SIGQUIT"),
             _ = self.hangup.recv() => Wish::Reload,
+            _ = self.user2.recv() => Wish::Upgrade,
         }
     }
 

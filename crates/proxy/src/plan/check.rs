@@ -121,6 +121,15 @@ fn positive_periods(settings: &ProxySettings, problems: &mut Problems) {
             "must not be longer than `proxy.limits.drain_timeout`",
         );
     }
+    if limits
+        .tunnel_drain
+        .is_some_and(|tunnels| tunnels < limits.drain_timeout)
+    {
+        problems.add(
+            "limits.tunnel_drain",
+            "must not be shorter than `proxy.limits.drain_timeout`",
+        );
+    }
 }
 
 fn file(key: &str, path: Option<&Path>, problems: &mut Problems) {

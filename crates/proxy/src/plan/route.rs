@@ -82,6 +82,8 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// Largest request body in bytes.
     pub body: u64,
+    /// A request body is taken in whole before the application hears of it.
+    pub spools: bool,
     /// Fields of answers and requests.
     pub headers: HeaderRules,
     /// Another path, before the action.
@@ -147,6 +149,7 @@ fn one(
     Some(Route {
         methods: rewrite::methods(key, &route.methods, problems)?,
         body: route.body.unwrap_or(making.body).0,
+        spools: route.request_buffering.unwrap_or(true),
         headers: making.headers.with(key, route.headers.as_ref(), problems),
         rewrite,
         mount: rewrite::mount(key, route, problems)?,

@@ -17,6 +17,9 @@ pub struct LimitSettings {
     pub handshake_timeout: Period,
     /// Longest pause between two pieces of a request body; 408 after.
     pub body_timeout: Period,
+    /// Slowest request body, in bytes a second on average after a first `body_timeout`; 408 below, 0
+    /// is any. Only the time that the visitor makes us wait counts.
+    pub body_min_rate: Bytes,
     /// Longest pause of a visitor who does not read the answer; the connection is cut after.
     pub write_timeout: Period,
     /// How long an idle connection is kept.
@@ -25,8 +28,13 @@ pub struct LimitSettings {
     pub tunnel_timeout: Period,
     /// At the end: how long idle connections may still send a request (its answer closes them).
     pub drain_grace: Period,
-    /// At the end: how long answers and WebSockets may take before they are cut.
+    /// At the end: how long answers may take before they are cut.
     pub drain_timeout: Period,
+    /// At the end: how long WebSockets stay open; as `drain_timeout` if it is not set.
+    pub tunnel_drain: Option<Period>,
+    /// After that they are closed with 1012 ("service restart"), one after the other within this span, so
+    /// that their visitors do not come back all at once.
+    pub tunnel_spread: Period,
 }
 
 impl Default for LimitSettings {
@@ -37,11 +45,14 @@ impl Default for LimitSettings {
             head_timeout: Period::seconds(10),
             handshake_timeout: Period::seconds(10),
             body_timeout: Period::seconds(30),
+            body_min_rate: Bytes(500),
             write_timeout: Period::seconds(30),
             keep_alive: Period::seconds(75),
             tunnel_timeout: Period::seconds(3600),
             drain_grace: Period::seconds(2),
             drain_timeout: Period::seconds(30),
+            tunnel_drain: None,
+            tunnel_spread: Period::seconds(5),
         }
     }
 }

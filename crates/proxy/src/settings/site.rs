@@ -55,6 +55,9 @@ pub struct RouteSettings {
     pub headers: Option<HeaderSettings>,
     /// Largest request body here, instead of `proxy.limits.body`.
     pub body: Option<Bytes>,
+    /// False passes request bodies on as they come, for applications that work on the beginning of a
+    /// body before its end is here; a slow visitor then occupies the application.
+    pub request_buffering: Option<bool>,
     /// Action: forward to this upstream.
     pub upstream: Option<String>,
     /// Action: serve files.

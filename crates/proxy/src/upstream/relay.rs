@@ -58,6 +58,8 @@ pub struct Relay {
     first: Option<Event>,
     patience: Patience,
     pause: Duration,
+    /// It broke off: told when what came before is on its way.
+    failed: Option<BoxError>,
 }
 
 /// The body that `framer` finds: in memory if it came whole with the head. `pause` is how long the
@@ -84,6 +86,7 @@ pub(super) fn body(
         first,
         patience: Patience::new(pause),
         pause,
+        failed: None,
     })))
 }
 
@@ -142,23 +145,32 @@ impl Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let event = std::task::ready!(this.poll_event(cx));
-        if event.is_err() {
-            this.lease = None;
-        } else {
-            this.note_end();
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
         }
+        let event = std::task::ready!(this.poll_event(cx));
         Poll::Ready(match event {
-            Ok(Some(Event::Data(bytes))) => Some(Ok(Frame::data(bytes))),
-            Ok(Some(Event::Trailers(trailers))) => Some(Ok(Frame::trailers(trailers))),
-            // There is one head, and it was taken.
-            Ok(Some(Event::Head(_) | Event::Interim(_)) | None) => None,
-            Err(error) => Some(Err(error)),
+            Ok(event) => {
+                this.note_end();
+                match event {
+                    Some(Event::Data(bytes)) => Some(Ok(Frame::data(bytes))),
+                    Some(Event::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+                    // There is one head, and it was taken.
+                    Some(Event::Head(_) | Event::Interim(_)) | None => None,
+                }
+            }
+            Err(error) => {
+                // hyper drops what it has not written yet when a body fails: let it write first.
+                this.lease = None;
+                this.failed = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.framer.is_complete() && self.first.is_none()
+        self.framer.is_complete() && self.first.is_none() && self.failed.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,6 +1,6 @@
 //! What reaches an application and what does not: raw requests over a real connection.
 
-mod table;
+pub(crate) mod table;
 
 use crate::harness::{App, Proxy, Visitor};
 use table::Must::{self, Pass, Refuse};

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod load;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod visitor;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod answers;
 mod balance;
 mod cli;
 mod control;
@@ -19,6 +20,7 @@ mod gate;
 mod headers;
 mod health;
 mod hosts;
+mod lane;
 mod limits;
 mod pause;
 mod proxy_protocol;
@@ -26,5 +28,7 @@ mod reload;
 mod retry;
 mod routes;
 mod routing;
+mod spool;
 mod tls;
 mod tunnel;
+mod upgrade;

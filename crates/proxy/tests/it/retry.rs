@@ -4,22 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
+use crate::harness::raw::read_request;
 use crate::harness::{App, Proxy, Visitor, until};
-
-/// Reads one request's head and whatever came with it.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    let mut piece = [0; 4096];
-    while !request.windows(4).any(|four| four == b"\r\n\r\n") {
-        match stream.read(&mut piece).await {
-            Ok(length) if length > 0 => request.extend_from_slice(&piece[..length]),
-            _ => return None,
-        }
-    }
-    Some(String::from_utf8_lossy(&request).into_owned())
-}
 
 /// Answers the first request of each connection and hangs up when the second one has arrived; every
 /// request is counted.

@@ -89,7 +89,7 @@ async fn a_silent_tunnel_is_closed() {
 #[tokio::test]
 async fn a_drain_waits_for_tunnels_until_its_deadline() {
     let target = echo().await;
-    let limits = "drain_grace = '100ms'\ndrain_timeout = '1s'";
+    let limits = "drain_grace = '100ms'\ndrain_timeout = '1s'\ntunnel_spread = '0s'";
     let mut proxy = Proxy::with_limits(&target, limits);
     let stream = TcpStream::connect(proxy.http).await.expect("connection");
     let (mut socket, _) = client_async("ws://site/live", stream)
@@ -104,6 +104,82 @@ async fn a_drain_waits_for_tunnels_until_its_deadline() {
     let message = socket.next().await.expect("message").expect("message");
     assert_eq!(message, Message::text("still there"));
     let end = tokio::time::timeout(crate::harness::PATIENCE, socket.next()).await;
-    assert!(!matches!(end.expect("an end in time"), Some(Ok(_))));
+    let end = end.expect("an end in time");
+    assert!(matches!(end, Some(Ok(Message::Close(_)))), "{end:?}");
+    assert!(proxy.ended().await.success());
+}
+
+/// A visitor's WebSocket, and the close code it ends with.
+async fn close_code(proxy: &Proxy) -> impl Future<Output = Option<u16>> + use<> {
+    let stream = TcpStream::connect(proxy.http).await.expect("connection");
+    let (mut socket, _) = client_async("ws://site/live", stream)
+        .await
+        .expect("handshake");
+    async move {
+        let mut code = None;
+        // Reading on sends the visitor's own close frame.
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(frame) = message {
+                code = frame.map(|frame| frame.code.into());
+            }
+        }
+        code
+    }
+}
+
+#[tokio::test]
+async fn at_the_final_cut_visitors_are_told_1012_and_the_application_sees_a_close() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let target = listener.local_addr().expect("address").to_string();
+    let application = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("connection");
+        let mut socket = accept_async(stream).await.expect("handshake");
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                _ => return None,
+            }
+        }
+    });
+    let limits = "drain_grace = '50ms'\ndrain_timeout = '100ms'\ntunnel_drain = '300ms'\ntunnel_spread = '0s'";
+    let mut proxy = Proxy::with_limits(&target, limits);
+    let visitor = tokio::spawn(close_code(&proxy).await);
+    proxy.terminate();
+    assert_eq!(visitor.await.expect("visitor"), Some(1012));
+    assert_eq!(application.await.expect("application"), Some(1012_u16));
+    assert!(proxy.ended().await.success());
+    assert!(proxy.log().contains("nothing was cut"), "{}", proxy.log());
+}
+
+#[tokio::test]
+async fn the_last_words_are_spread_out() {
+    let target = echo().await;
+    let limits = "drain_grace = '50ms'\ndrain_timeout = '100ms'\ntunnel_drain = '100ms'\ntunnel_spread = '1s'";
+    let mut proxy = Proxy::with_limits(&target, limits);
+    let mut visitors = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let code = close_code(&proxy).await;
+        visitors.spawn(async move { (code.await, std::time::Instant::now()) });
+    }
+    proxy.terminate();
+    let ends = visitors.join_all().await;
+    assert!(ends.iter().all(|(code, _)| *code == Some(1012)));
+    let first = ends.iter().map(|(_, at)| *at).min().expect("visitors");
+    let last = ends.iter().map(|(_, at)| *at).max().expect("visitors");
+    // Twenty random moments within a second lie this close together once in a million runs.
+    assert!(last - first > Duration::from_millis(300));
+    assert!(proxy.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_websockets_too() {
+    let target = echo().await;
+    let mut proxy = Proxy::with_limits(&target, "tunnel_drain = '1h'\ndrain_grace = '10ms'");
+    let visitor = tokio::spawn(close_code(&proxy).await);
+    proxy.terminate();
+    crate::harness::until("it drains", || proxy.log().contains("nothing was cut")).await;
+    proxy.terminate();
+    assert_eq!(visitor.await.expect("visitor"), None);
     assert!(proxy.ended().await.success());
 }

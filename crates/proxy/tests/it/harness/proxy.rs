@@ -61,6 +61,14 @@ impl Proxy {
         Self::run(directory, command)
     }
 
+    /// With `NOTIFY_SOCKET`.
+    pub(crate) fn notifying(socket: &Path, settings: &str) -> Self {
+        let directory = directory(settings);
+        let mut command = command(directory.path());
+        command.env("NOTIFY_SOCKET", socket);
+        Self::run(directory, command)
+    }
+
     fn run(directory: TempDir, mut command: Command) -> Self {
         let log = std::fs::File::create(directory.path().join("log")).expect("log");
         let mut child = command
@@ -161,6 +169,11 @@ impl Proxy {
         let (code, out, err) = self.ctl(&[arguments, &["--json"]].concat()).await;
         assert_eq!(code, 0, "{arguments:?}: {out}{err}");
         serde_json::from_str(&out).expect("JSON")
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends SIGTERM.
