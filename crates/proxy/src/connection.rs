@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -189,6 +190,7 @@ where
     drive(
         served,
         |served| served.graceful_shutdown(),
+        |_| {},
         &pulse,
         Protocol::Http1(&keeper),
     )
@@ -219,7 +221,7 @@ where
     let service = service_fn(move |request| answer(Rc::clone(&connection), request));
     let calm = Calm::default();
     let watch = Watch::new(&pulse, &worker.shared.meter, peer.map(|peer| peer.ip()));
-    let watched = Watched::new(stream, Arc::clone(&pulse));
+    let (watched, turn) = Watched::new(stream, Arc::clone(&pulse));
     let io = TokioIo::new(Guarded::new(watched, watch, calm.clone()));
     let served = http2::Builder::new(OnThisThread)
         .timer(TokioTimer::new())
@@ -234,6 +236,7 @@ where
     drive(
         served,
         |served| served.graceful_shutdown(),
+        |cx| turn.end(cx),
         &pulse,
         Protocol::Http2(&calm),
     )
@@ -258,10 +261,11 @@ enum Protocol<'a> {
     Http2(&'a Calm),
 }
 
-/// Drives a connection through its limits and the drain.
+/// Drives a connection through its limits and the drain. `turned` is called after each poll of it.
 async fn drive<C>(
     served: C,
     finish: impl Fn(Pin<&mut C>),
+    turned: impl Fn(&mut Context<'_>),
     pulse: &Pulse,
     protocol: Protocol<'_>,
 ) -> Result<(), BoxError>
@@ -269,14 +273,23 @@ where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut served = pin!(served);
+    let mut asked = false;
     loop {
+        let turn = std::future::poll_fn(|cx| {
+            let outcome = served.as_mut().poll(cx);
+            turned(cx);
+            outcome
+        });
         tokio::select! {
             biased;
-            outcome = served.as_mut() => return Ok(outcome?),
+            outcome = turn => return Ok(outcome?),
             order = pulse.order() => match (order, protocol) {
                 (Order::Cut, _) => return Ok(()),
-                (Order::Stalled, Protocol::Http2(calm)) => calm.ask(),
-                (Order::Stalled, Protocol::Http1(_)) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                (Order::Stalled, Protocol::Http2(calm)) if !asked => {
+                    asked = true;
+                    calm.ask();
+                }
+                (Order::Stalled, _) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
                 (Order::Late, Protocol::Http1(keeper)) => keeper.be_late(),
                 (Order::Late | Order::Idle | Order::Finish, _) => finish(served.as_mut()),
             },
