@@ -1,15 +1,16 @@
 //! The life of a request, one function a phase, in this order:
 //!
 //! ```text
-//! arrive → gate → visitor → site → route → action ─┬→ files
-//!                                                  ├→ redirect, respond
-//!                                                  └→ upstream ─→ tunnel (101)
+//! arrive → gate → visitor → site → route → guard → action ─┬→ files
+//!                                                          ├→ redirect, respond
+//!                                                          └→ upstream ─→ tunnel (101)
 //!        → answer (page for a fault, headers) → record (log, metrics) at the body's end
 //! ```
 
 mod action;
 mod forward;
 mod gate;
+mod guard;
 mod notes;
 mod route;
 mod site;
@@ -167,6 +168,9 @@ async fn answer<'p>(
         host: &host,
         turn,
     };
+    if let Some(response) = guard::check(&chosen.route.guard, &wanted, parts, notes).await? {
+        return Ok(response);
+    }
     action::run(&wanted, chosen, parts, body, record).await
 }
 

@@ -24,6 +24,18 @@ pub enum Fault {
     /// The path exists, for other methods.
     #[error("this path is served for other methods")]
     OtherMethods,
+    /// The visitor's address may not ask.
+    #[error("the visitor's address may not ask")]
+    Forbidden,
+    /// No password, or a wrong one.
+    #[error("no password, or a wrong one")]
+    Unauthorized,
+    /// Too many wrong passwords from one address.
+    #[error("too many wrong passwords from one address")]
+    ManyAttempts,
+    /// More often than a limit allows.
+    #[error("more requests than a limit allows")]
+    TooMany(StatusCode),
     /// Rewritten without end.
     #[error("the path was rewritten too often")]
     RewriteLoop,
@@ -83,6 +95,10 @@ impl Fault {
             Self::NoSite => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::OtherMethods => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::ManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(status) => status,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
@@ -113,6 +129,20 @@ impl Fault {
             Self::NoTarget | Self::Paused => Some(5),
             Self::BreakerOpen(left) => Some(left.max(1)),
             Self::Maintenance => Some(60),
+            _ => None,
+        }
+    }
+
+    /// Its name in metrics when the request was refused, whatever it was for.
+    #[must_use]
+    pub fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.name()),
+            Self::NoSite => Some("unknown_host"),
+            Self::Forbidden => Some("address"),
+            Self::Unauthorized => Some("password"),
+            Self::ManyAttempts => Some("password_attempts"),
+            Self::TooMany(_) => Some("rate"),
             _ => None,
         }
     }

@@ -73,7 +73,7 @@ impl Meter {
             ),
             refused: metrics.register(
                 "proxy_refused_requests",
-                "Requests refused by the gate, by rule",
+                "Requests refused by the gate or a site's protection, by rule",
                 Family::default(),
             ),
             abused: metrics.register(

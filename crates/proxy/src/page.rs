@@ -150,6 +150,10 @@ fn words(fault: Fault) -> Words {
 
 fn words_for(status: StatusCode) -> Words {
     match status.as_u16() {
+        401 => (
+            "Password needed",
+            "This page is shown to those who know its password.",
+        ),
         403 => ("Not allowed", "You may not see this page."),
         404 => (
             "Page not found",
@@ -182,6 +186,10 @@ fn words_for(status: StatusCode) -> Words {
         421 => (
             "Not this server",
             "No site of this name is served here. Check the address.",
+        ),
+        429 => (
+            "Too many requests",
+            "You asked too often. Please wait a moment.",
         ),
         431 => (
             "Request too large",

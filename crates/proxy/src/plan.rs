@@ -4,6 +4,7 @@
 
 mod canonical;
 mod check;
+mod guard;
 mod headers;
 mod network;
 pub mod path;
@@ -25,6 +26,7 @@ use crate::upstream::UpstreamPlan;
 
 pub(crate) use check::Problems;
 pub use check::{PlanError, Problem};
+pub use guard::{Access, Exceptions, ForwardAuth, Guard, Limit, Password, RateKey};
 pub use headers::{HeaderRules, Rules};
 pub use network::{Balancers, Network};
 pub use route::{Action, Files, Fixed, Mount, Redirect, Rewrite, Route};

@@ -18,6 +18,7 @@ use crate::meter::Meter;
 use crate::operation::{
     Invocation, Order, Orders, PidFile, Predecessor, ReloadError, Running, Secrets, Signals, Source,
 };
+use crate::password;
 use crate::plan::{Plan, Plans};
 use crate::server::{Places, Threads};
 use crate::settings::{ProxySettings, TlsMode};
@@ -156,12 +157,14 @@ impl Proxy {
             tunnels: Tunnels::default(),
             handed_over: CancellationToken::new(),
             tls: Arc::default(),
+            protection: Arc::default(),
             traces,
         };
         if let Some(secrets) = &secrets {
             shared.tls.store(Some(secrets.config()));
         }
         let store = Store::open(settings.state.as_deref(), &shared)?;
+        password::watch(&shared.shutdown);
         let threads = Threads::start(threads(&settings), &shared).map_err(ProxyError::Start)?;
         open_admin(&settings, &mut private, &shared, health.clone(), metrics)
             .map_err(ProxyError::Admin)?;

@@ -88,8 +88,8 @@ impl Record {
     pub fn answered(&mut self, status: u16) {
         self.status = Some(status);
         self.meter.answered(status);
-        if let Some(Fault::Refused(refusal)) = self.fault {
-            self.meter.refused(refusal.name());
+        if let Some(rule) = self.fault.and_then(Fault::rule) {
+            self.meter.refused(rule);
         }
     }
 

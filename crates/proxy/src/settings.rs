@@ -2,6 +2,7 @@
 //! is checked and made in [`crate::plan`].
 
 mod effective;
+mod guard;
 mod headers;
 mod health;
 mod limits;
@@ -19,6 +20,9 @@ use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
 pub use effective::effective;
+pub use guard::{
+    AccessSettings, ForwardAuthSettings, PasswordSettings, RateSettings, Satisfy, Switch,
+};
 pub use headers::{HeaderSettings, RequestHeaderSettings};
 pub use health::{BreakerSettings, HealthSettings, PassiveSettings};
 pub use limits::LimitSettings;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::maintenance::ClosedSites;
 use crate::meter::Meter;
 use crate::plan::{Plan, Plans};
+use crate::protection::Protection;
 use crate::pulse::Sweeper;
 use crate::server::Places;
 use crate::tunnel::Tunnels;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub places: Arc<Places>,
     /// What speaks TLS on the HTTPS listeners, if there are any.
     pub tls: Arc<ArcSwapOption<ServerConfig>>,
+    /// Buckets and counters that protect the sites.
+    pub protection: Arc<Protection>,
     /// Spans are exported: make them.
     pub traces: bool,
 }

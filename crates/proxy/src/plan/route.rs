@@ -10,6 +10,7 @@ use kiuas_common::Bytes as Size;
 use regex::Regex;
 
 use super::check::{Problems, nearest};
+use super::guard::Guard;
 use super::headers::HeaderRules;
 use super::routes::{self, Routes};
 use super::template::Template;
@@ -84,6 +85,8 @@ pub struct Route {
     pub body: u64,
     /// A request body is taken in whole before the application hears of it.
     pub spools: bool,
+    /// Who may ask, and how often.
+    pub guard: Guard,
     /// Fields of answers and requests.
     pub headers: HeaderRules,
     /// Another path, before the action.
@@ -109,6 +112,7 @@ pub(super) struct Making<'a> {
     pub(super) upstreams: &'a [&'a str],
     pub(super) body: Size,
     pub(super) headers: &'a HeaderRules,
+    pub(super) guard: &'a Guard,
 }
 
 /// All routes of the site at `key`.
@@ -150,6 +154,9 @@ fn one(
         methods: rewrite::methods(key, &route.methods, problems)?,
         body: route.body.unwrap_or(making.body).0,
         spools: route.request_buffering.unwrap_or(true),
+        guard: making
+            .guard
+            .of_route(key, route, making.upstreams, problems),
         headers: making.headers.with(key, route.headers.as_ref(), problems),
         rewrite,
         mount: rewrite::mount(key, route, problems)?,

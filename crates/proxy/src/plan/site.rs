@@ -6,6 +6,7 @@ use kiuas_common::Bytes;
 
 use super::canonical;
 use super::check::Problems;
+use super::guard::Guard;
 use super::headers::HeaderRules;
 use super::route::{self, Making};
 use super::routes::Routes;
@@ -61,7 +62,9 @@ impl Sites {
                 }
             }
             let headers = HeaderRules::of_site(&key, site.headers.as_ref(), site.noindex, problems);
+            let guard = Guard::of_site(&key, site, upstreams, problems);
             let making = Making {
+                guard: &guard,
                 upstreams,
                 body,
                 headers: &headers,

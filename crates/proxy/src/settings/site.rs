@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use kiuas_common::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{HeaderSettings, List};
+use super::{
+    AccessSettings, ForwardAuthSettings, HeaderSettings, List, PasswordSettings, RateSettings,
+    Satisfy, Switch,
+};
 
 /// One site: hosts and what is served under them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +25,21 @@ pub struct SiteSettings {
     /// For staging: search engines are told to stay away, by a header field and by `/robots.txt`.
     #[serde(default)]
     pub noindex: bool,
+    /// Addresses that may ask.
+    #[serde(default)]
+    pub access: Option<Switch<AccessSettings>>,
+    /// A password file.
+    #[serde(default)]
+    pub password: Option<Switch<PasswordSettings>>,
+    /// Another application that says who may ask.
+    #[serde(default)]
+    pub forward_auth: Option<Switch<ForwardAuthSettings>>,
+    /// `any` of the three is enough, or `all` must agree.
+    #[serde(default)]
+    pub satisfy: Option<Satisfy>,
+    /// How often one may ask.
+    #[serde(default)]
+    pub rate: Option<Vec<RateSettings>>,
     /// Fields of answers and requests.
     #[serde(default)]
     pub headers: Option<HeaderSettings>,
@@ -51,6 +69,16 @@ pub struct RouteSettings {
     pub strip_prefix: bool,
     /// With `upstream`: the application sees this in front of the path.
     pub add_prefix: Option<String>,
+    /// Addresses that may ask, instead of the site's.
+    pub access: Option<Switch<AccessSettings>>,
+    /// A password file.
+    pub password: Option<Switch<PasswordSettings>>,
+    /// Another application that says who may ask.
+    pub forward_auth: Option<Switch<ForwardAuthSettings>>,
+    /// `any` of the three is enough, or `all` must agree.
+    pub satisfy: Option<Satisfy>,
+    /// How often one may ask.
+    pub rate: Option<Vec<RateSettings>>,
     /// Fields of answers and requests, beside the site's.
     pub headers: Option<HeaderSettings>,
     /// Largest request body here, instead of `proxy.limits.body`.

@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod access;
 mod answers;
 mod balance;
 mod cli;
@@ -16,14 +17,17 @@ mod drain;
 mod files;
 mod flood;
 mod forward;
+mod forward_auth;
 mod gate;
 mod headers;
 mod health;
 mod hosts;
 mod lane;
 mod limits;
+mod password;
 mod pause;
 mod proxy_protocol;
+mod rate;
 mod reload;
 mod retry;
 mod routes;
