@@ -25,6 +25,7 @@ use http::{HeaderValue, Response};
 use kiuas_common::telemetry::TraceContext;
 use tracing::Span;
 
+use self::action::Done;
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::lane;
@@ -159,8 +160,6 @@ async fn answer<'p>(
         record.notice = Some(Arc::clone(&work.message));
         return Err(Fault::Maintenance);
     }
-    let chosen = route::choose(site, &host, &visitor, parts, notes)?;
-    action::body_fits(&parts.headers, chosen.route.body)?;
     let wanted = action::Wanted {
         connection,
         plan,
@@ -168,10 +167,22 @@ async fn answer<'p>(
         host: &host,
         turn,
     };
-    if let Some(response) = guard::check(&chosen.route.guard, &wanted, parts, notes).await? {
-        return Ok(response);
+    let mut body = body;
+    // Routes that had nothing for this request.
+    let mut passed = Vec::new();
+    loop {
+        let chosen = route::choose(site, &host, &visitor, parts, &passed, notes)?;
+        let route = chosen.route;
+        action::body_fits(&parts.headers, route.body)?;
+        if let Some(response) = guard::check(&route.guard, &wanted, parts, notes).await? {
+            return Ok(response);
+        }
+        match action::run(&wanted, chosen, parts, body, record).await? {
+            Done::Answer(response) => return Ok(response),
+            Done::Nothing(unread) => body = unread,
+        }
+        passed.push(route);
     }
-    action::run(&wanted, chosen, parts, body, record).await
 }
 
 /// The reader knows better why a body broke off.

@@ -11,6 +11,7 @@ pub mod admin;
 pub mod body;
 pub mod cache;
 pub mod clock;
+pub mod compress;
 pub mod connection;
 pub mod crowd;
 pub mod exchange;

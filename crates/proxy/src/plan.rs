@@ -4,6 +4,7 @@
 
 mod canonical;
 mod check;
+mod files;
 mod guard;
 mod headers;
 mod network;
@@ -26,10 +27,11 @@ use crate::upstream::UpstreamPlan;
 
 pub(crate) use check::Problems;
 pub use check::{PlanError, Problem};
+pub use files::{Fallback, Files, FixedFile, HotFiles, Try};
 pub use guard::{Access, Exceptions, ForwardAuth, Guard, Limit, Password, RateKey};
 pub use headers::{HeaderRules, Rules};
 pub use network::{Balancers, Network};
-pub use route::{Action, Files, Fixed, Mount, Redirect, Rewrite, Route};
+pub use route::{Action, Fixed, Mount, Redirect, Rewrite, Route};
 pub use routes::{Found, Lookup, Routes};
 pub use site::{Site, Sites};
 pub use spool::Spool;
@@ -51,6 +53,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Request bodies on their way in.
     pub spool: Spool,
+    /// A thread's share of the table of hot files.
+    pub hot_files: HotFiles,
     /// One log line a request.
     pub access_log: bool,
     /// Plain requests are served without hyper.
@@ -106,6 +110,7 @@ impl Plan {
             .collect();
         let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);
         let spool = Spool::new(&settings.spool, &mut problems);
+        let hot_files = HotFiles::new(&settings.files, settings.thread_count(), &mut problems);
         problems.into_result(Self {
             sites,
             upstreams,
@@ -113,6 +118,7 @@ impl Plan {
             balancers,
             limits: Limits::from(&settings.limits),
             spool,
+            hot_files,
             access_log: settings.access_log,
             fast_lane: settings.fast_lane,
             https_port: None,

@@ -1,9 +1,7 @@
 //! A proxy from its settings to its end: check, bind, serve, drain.
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use kiuas_common::admin::{self, Health};
 use kiuas_common::listener::ListenerError;
@@ -165,7 +163,8 @@ impl Proxy {
         }
         let store = Store::open(settings.state.as_deref(), &shared)?;
         password::watch(&shared.shutdown);
-        let threads = Threads::start(threads(&settings), &shared).map_err(ProxyError::Start)?;
+        let threads =
+            Threads::start(settings.thread_count(), &shared).map_err(ProxyError::Start)?;
         open_admin(&settings, &mut private, &shared, health.clone(), metrics)
             .map_err(ProxyError::Admin)?;
         let (sender, orders) = Orders::new();
@@ -187,13 +186,6 @@ impl Proxy {
             secrets,
         };
         Ok((running, orders))
-    }
-}
-
-fn threads(settings: &ProxySettings) -> usize {
-    match settings.threads {
-        0 => thread::available_parallelism().map_or(1, NonZero::get),
-        count => count,
     }
 }
 

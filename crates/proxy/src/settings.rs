@@ -2,6 +2,7 @@
 //! is checked and made in [`crate::plan`].
 
 mod effective;
+mod files;
 mod guard;
 mod headers;
 mod health;
@@ -14,12 +15,14 @@ mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
 pub use effective::effective;
+pub use files::{FilesSettings, HotFilesSettings, Symlinks};
 pub use guard::{
     AccessSettings, ForwardAuthSettings, PasswordSettings, RateSettings, Satisfy, Switch,
 };
@@ -27,9 +30,7 @@ pub use headers::{HeaderSettings, RequestHeaderSettings};
 pub use health::{BreakerSettings, HealthSettings, PassiveSettings};
 pub use limits::LimitSettings;
 pub use list::List;
-pub use site::{
-    FilesSettings, RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings,
-};
+pub use site::{RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings};
 pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
@@ -70,6 +71,8 @@ pub struct ProxySettings {
     pub limits: LimitSettings,
     /// Request bodies on their way in.
     pub spool: SpoolSettings,
+    /// The table of hot static files.
+    pub files: HotFilesSettings,
     /// Certificates.
     pub tls: TlsSettings,
     /// What is served, by host.
@@ -94,9 +97,21 @@ impl Default for ProxySettings {
             fast_lane: true,
             limits: LimitSettings::default(),
             spool: SpoolSettings::default(),
+            files: HotFilesSettings::default(),
             tls: TlsSettings::default(),
             sites: Vec::new(),
             upstreams: BTreeMap::new(),
+        }
+    }
+}
+
+impl ProxySettings {
+    /// How many threads serve.
+    #[must_use]
+    pub fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            count => count,
         }
     }
 }

@@ -10,6 +10,7 @@ use kiuas_common::Shutdown;
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::files;
 use crate::maintenance::ClosedSites;
 use crate::meter::Meter;
 use crate::plan::{Plan, Plans};
@@ -93,6 +94,8 @@ impl Worker {
 #[derive(Debug)]
 pub struct ThreadPlan {
     plan: Arc<Plan>,
+    /// The hot files.
+    pub files: files::Table,
     /// In the plan's order.
     pub upstreams: Vec<Rc<Upstream>>,
 }
@@ -110,7 +113,12 @@ impl ThreadPlan {
                     .map_or_else(|| Rc::new(Upstream::new(wanted, meter)), Rc::clone)
             })
             .collect();
-        Self { plan, upstreams }
+        let files = files::Table::new(plan.hot_files);
+        Self {
+            plan,
+            files,
+            upstreams,
+        }
     }
 
     /// The plan as all threads share it, for what leaves this thread.

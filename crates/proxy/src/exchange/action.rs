@@ -1,6 +1,7 @@
 //! Phase: action. What the route says is done.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
@@ -11,7 +12,7 @@ use super::{AwaitedTurn, Connection, forward};
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::files;
-use crate::plan::{Action, Fixed, Mount, Redirect, Scope};
+use crate::plan::{Action, Fallback, Files, Fixed, Mount, Redirect, Scope};
 use crate::record::Record;
 use crate::visitor::{Host, Visitor};
 use crate::worker::ThreadPlan;
@@ -25,47 +26,85 @@ pub(super) struct Wanted<'a> {
     pub(super) turn: &'a AwaitedTurn<'a>,
 }
 
+/// What an action came to.
+pub(super) enum Done {
+    /// This is the answer.
+    Answer(Response<Outbound>),
+    /// Nothing here; the next route that matches gets the request, with its body.
+    Nothing(Inbound),
+}
+
 pub(super) async fn run(
     wanted: &Wanted<'_>,
     chosen: Chosen<'_>,
     parts: &mut Parts,
     body: Inbound,
     record: &mut Record,
-) -> Result<Response<Outbound>, Fault> {
-    let Chosen {
-        route,
-        target,
-        rest,
-        captured,
-    } = chosen;
-    match route.action.as_ref().ok_or(Fault::NotFound)? {
-        Action::Respond(fixed) => Ok(respond(fixed, &parts.method)),
+) -> Result<Done, Fault> {
+    let index = match chosen.route.action.as_ref().ok_or(Fault::NotFound)? {
+        Action::Respond(fixed) => return Ok(Done::Answer(respond(fixed, &parts.method))),
         Action::Redirect(redirect) => {
             let scope = Scope {
-                uri: target.as_ref().unwrap_or(&parts.uri),
+                uri: chosen.target.as_ref().unwrap_or(&parts.uri),
                 host: &wanted.host.name,
                 scheme: wanted.visitor.scheme,
-                captured: captured.as_ref(),
+                captured: chosen.captured.as_ref(),
             };
-            self::redirect(redirect, &scope)
+            return self::redirect(redirect, &scope).map(Done::Answer);
         }
         Action::Files(files) => {
-            let whole = target.as_ref().unwrap_or(&parts.uri).path();
-            let path = whole.get(rest..).unwrap_or_default();
-            files::answer(files, &parts.method, whole, path, &parts.headers).await
-        }
-        Action::Forward(index) => {
-            if let Some(target) = target {
-                parts.uri = target;
+            match (file(wanted, &chosen, files, parts).await?, files.fallback) {
+                (Some(answer), _) => return Ok(Done::Answer(answer)),
+                (None, Fallback::NotFound) => return Err(Fault::NotFound),
+                (None, Fallback::NextRoute) => return Ok(Done::Nothing(body)),
+                (None, Fallback::Upstream(index)) => index,
             }
-            if let Some(mount) = &route.mount {
-                parts.uri = mounted(mount, &parts.uri, rest)?;
-            }
-            let body = forward::take_in(wanted, route, &parts.headers, body).await?;
-            route.headers.request.apply(&mut parts.headers);
-            forward::run(wanted, *index, parts, body, record).await
         }
+        Action::Forward(index) => *index,
+    };
+    let answer = forward(wanted, index, chosen, parts, body, record).await?;
+    Ok(Done::Answer(answer))
+}
+
+async fn forward(
+    wanted: &Wanted<'_>,
+    index: usize,
+    chosen: Chosen<'_>,
+    parts: &mut Parts,
+    body: Inbound,
+    record: &mut Record,
+) -> Result<Response<Outbound>, Fault> {
+    let route = chosen.route;
+    if let Some(target) = chosen.target {
+        parts.uri = target;
     }
+    if let Some(mount) = &route.mount {
+        parts.uri = mounted(mount, &parts.uri, chosen.rest)?;
+    }
+    let body = forward::take_in(wanted, route, &parts.headers, body).await?;
+    route.headers.request.apply(&mut parts.headers);
+    forward::run(wanted, index, parts, body, record).await
+}
+
+async fn file(
+    wanted: &Wanted<'_>,
+    chosen: &Chosen<'_>,
+    files: &Arc<Files>,
+    parts: &Parts,
+) -> Result<Option<Response<Outbound>>, Fault> {
+    let uri = chosen.target.as_ref().unwrap_or(&parts.uri);
+    let whole = uri.path();
+    files::answer(&files::Wanted {
+        table: &wanted.plan.files,
+        files,
+        method: &parts.method,
+        headers: &parts.headers,
+        whole,
+        query: uri.query(),
+        path: whole.get(chosen.rest..).unwrap_or_default(),
+        media_type: None,
+    })
+    .await
 }
 
 /// Another path for the application: without what the route matched, behind its own prefix.

@@ -27,19 +27,20 @@ pub(super) struct Chosen<'a> {
     pub(super) captured: Option<Captured>,
 }
 
-/// Finds it, through all rewrites.
+/// Finds it, through all rewrites, beside those that were `passed` already.
 pub(super) fn choose<'a>(
     site: &'a Site,
     host: &Host,
     visitor: &Visitor,
     parts: &Parts,
+    passed: &[&Route],
     notes: &mut Notes<'a>,
 ) -> Result<Chosen<'a>, Fault> {
     let mut target: Option<Uri> = None;
     for _ in 0..MOST_REWRITES {
         let uri = target.as_ref().unwrap_or(&parts.uri);
         let whole = path::normal(uri.path());
-        let found = match site.routes.find(&parts.method, &whole) {
+        let found = match site.routes.find(&parts.method, &whole, passed) {
             Lookup::Found(found) => found,
             Lookup::OtherMethods(allow) => {
                 notes.fields.insert(ALLOW, allow);

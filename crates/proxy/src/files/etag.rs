@@ -1,5 +1,7 @@
 //! Entity tags (RFC 9110 8.8.3).
 
+use crate::compress::Encoding;
+
 /// One of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag<'a> {
@@ -7,9 +9,10 @@ pub(super) struct Tag<'a> {
     pub(super) opaque: &'a str,
 }
 
-/// The strong tag of a file: its length and its time of change in nanoseconds.
-pub(super) fn of(length: u64, modified_nanoseconds: i128) -> String {
-    format!("\"{length:x}-{modified_nanoseconds:x}\"")
+/// The strong tag of a file: its length and its time of change in nanoseconds, and its coding.
+pub(super) fn of(length: u64, modified_nanoseconds: i128, encoding: Option<Encoding>) -> String {
+    let encoding = encoding.map_or("", Encoding::extension);
+    format!("\"{length:x}-{modified_nanoseconds:x}{encoding}\"")
 }
 
 /// A list of tags; `None` if it is malformed (then nothing matches).

@@ -1,24 +1,37 @@
 //! `Range` (RFC 9110 14.2).
 
 /// More ranges than this in one request are taken for an attack, and the whole file is sent.
-const MOST_RANGES: usize = 8;
+const MOST_RANGES: usize = 32;
+/// More ranges than this that lie in others are taken for an attack too (RFC 9110 14.2).
+const MOST_OVERLAPS: usize = 2;
+/// Ranges with a smaller gap are sent as one: what stands between two parts is longer (RFC 9110
+/// 15.3.7.2).
+const GAP: u64 = 80;
 
 /// First and last byte, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) first: u64,
-    pub(super) last: u64,
+pub struct Span {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte.
+    pub last: u64,
 }
 
 impl Span {
-    pub(super) fn length(self) -> u64 {
-        self.last - self.first + 1
+    /// Bytes.
+    #[must_use]
+    pub fn length(self) -> u64 {
+        (self.last - self.first).saturating_add(1)
+    }
+
+    fn is_near(self, other: Self) -> bool {
+        self.first <= other.last.saturating_add(GAP) && other.first <= self.last.saturating_add(GAP)
     }
 }
 
 /// What a `Range` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Asked {
+pub enum Asked {
     /// Everything: there is no range, or one that must be ignored.
     All,
     /// These, at least one.
@@ -28,7 +41,8 @@ pub(super) enum Asked {
 }
 
 /// Reads the value of `Range` for a file of `length` bytes.
-pub(super) fn parse(value: &str, length: u64) -> Asked {
+#[must_use]
+pub fn parse(value: &str, length: u64) -> Asked {
     let Some((unit, list)) = value.split_once('=') else {
         return Asked::All;
     };
@@ -54,15 +68,30 @@ pub(super) fn parse(value: &str, length: u64) -> Asked {
     if spans.is_empty() {
         return Asked::Nothing;
     }
-    // RFC 9110 14.2: overlapping ranges may be an attack as well.
-    let total = spans
-        .iter()
-        .map(|span| span.length())
-        .fold(0, u64::saturating_add);
-    if spans.len() > 1 && total > length {
-        return Asked::All;
+    coalesce(&spans).map_or(Asked::All, Asked::Spans)
+}
+
+/// Joins what overlaps or nearly touches, each where the first of its ranges stood; `None` if too many
+/// overlap.
+fn coalesce(spans: &[Span]) -> Option<Vec<Span>> {
+    let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
+    let mut overlaps = 0;
+    for span in spans {
+        let mut span = *span;
+        let mut place = None;
+        // At most MOST_RANGES squared steps. What has grown may reach others that stood alone.
+        while let Some(at) = joined.iter().position(|other| other.is_near(span)) {
+            let other = joined.remove(at);
+            overlaps += usize::from(other.first <= span.last && span.first <= other.last);
+            span = Span {
+                first: other.first.min(span.first),
+                last: other.last.max(span.last),
+            };
+            place = Some(place.map_or(at, |place: usize| place.min(at)));
+        }
+        joined.insert(place.unwrap_or(joined.len()).min(joined.len()), span);
     }
-    Asked::Spans(spans)
+    (overlaps <= MOST_OVERLAPS).then_some(joined)
 }
 
 /// `None`: malformed. `Some(None)`: well formed, but nothing of the file.

@@ -1,72 +1,66 @@
-//! The answer for an open file: 200, 206, 304, 412 or 416.
+//! The answer for a file: 200, 206, 304, 412 or 416; and for a directory.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED,
-    LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
+    RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 
+use super::Wanted;
 use super::body::{FileBody, Segment};
 use super::conditional::{self, Outcome};
-use super::etag;
-use super::open::{OpenFile, seconds};
+use super::entry::{Entry, Variant};
 use super::range::{Asked, Span, parse};
 use crate::body::Outbound;
 use crate::fault::Fault;
-use crate::plan::Files;
 
+/// The answer for `entry`; `None` if it is not what lies on the disk any more.
 pub(super) fn file(
-    file: OpenFile,
-    files: &Files,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Response<Outbound>, Fault> {
-    let tag = etag::of(file.length, file.modified_nanoseconds);
-    let modified = seconds(file.modified);
-    let media_type = media_type(&file.name);
-    let mut response = Response::new(Outbound::empty());
-    let own = response.headers_mut();
-    own.insert(ETAG, value(&tag)?);
-    own.insert(LAST_MODIFIED, value(&httpdate::fmt_http_date(modified))?);
-    if let Some(cache_control) = &files.cache_control {
-        own.insert(CACHE_CONTROL, cache_control.clone());
+    entry: &Entry,
+    wanted: &Wanted<'_>,
+) -> Option<Result<Response<Outbound>, Fault>> {
+    let variant = entry.choose(wanted.headers);
+    // From memory goes out what was true when it was read. What is read from the open file now must
+    // still be what the tag says.
+    if variant.source.content().is_none() && !variant.source.is_unchanged() {
+        return None;
     }
-    match conditional::check(headers, &tag, modified) {
+    Some(answer(entry, variant, wanted))
+}
+
+fn answer(
+    entry: &Entry,
+    variant: &Variant,
+    wanted: &Wanted<'_>,
+) -> Result<Response<Outbound>, Fault> {
+    match conditional::check(wanted.headers, &variant.tag, entry.modified) {
         Outcome::Failed => return Err(Fault::PreconditionFailed),
         Outcome::NotModified => {
+            let mut response = Response::new(Outbound::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response.headers_mut().clone_from(&variant.kept);
             return Ok(response);
         }
         Outcome::Send => {}
     }
-    own.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    own.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let counts = method == Method::GET && conditional::range_counts(headers, &tag, modified);
-    match asked(headers, counts, file.length) {
-        Asked::All => {
-            own.insert(CONTENT_TYPE, value(&media_type)?);
-            fill(&mut response, method, whole(file));
-        }
-        Asked::Nothing => {
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            let range = format!("bytes */{}", file.length);
-            response.headers_mut().insert(CONTENT_RANGE, value(&range)?);
-        }
-        Asked::Spans(spans) => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            partial(&mut response, method, file, &spans, &media_type)?;
-        }
+    match asked(entry, variant, wanted) {
+        Asked::All => Ok(whole(variant, wanted)),
+        Asked::Nothing => Ok(nothing(variant)),
+        Asked::Spans(spans) => partial(variant, wanted, &spans),
     }
-    Ok(response)
 }
 
 /// A directory was asked for without the `/` at its end: relative links in its index need it.
-pub(super) fn to_directory(path: &str) -> Response<Outbound> {
+pub(super) fn to_directory(path: &str, query: Option<&str>) -> Response<Outbound> {
     // `//host/` would lead to another host.
-    let to = format!("/{}/", path.trim_matches('/'));
+    let path = path.trim_matches('/');
+    let to = match query {
+        Some(query) => format!("/{path}/?{query}"),
+        None => format!("/{path}/"),
+    };
     let mut response = Response::new(Outbound::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     if let Ok(to) = HeaderValue::from_str(&to) {
@@ -75,38 +69,119 @@ pub(super) fn to_directory(path: &str) -> Response<Outbound> {
     response
 }
 
-fn asked(headers: &HeaderMap, counts: bool, length: u64) -> Asked {
-    let mut ranges = headers.get_all(RANGE).iter();
-    match (counts, ranges.next(), ranges.next()) {
-        (true, Some(range), None) => range
-            .to_str()
-            .map_or(Asked::All, |text| parse(text, length)),
+/// A page with the names in a directory.
+pub(super) fn listing(page: Bytes, method: &Method) -> Response<Outbound> {
+    let mut response = Response::new(Outbound::empty());
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(page.len()));
+    if method != Method::HEAD {
+        *response.body_mut() = Outbound::full(page);
+    }
+    response
+}
+
+/// RFC 9110 14.2: ranges are for GET alone.
+fn asked(entry: &Entry, variant: &Variant, wanted: &Wanted<'_>) -> Asked {
+    let mut ranges = wanted.headers.get_all(RANGE).iter();
+    let (Some(range), None) = (ranges.next(), ranges.next()) else {
+        return Asked::All;
+    };
+    let counts = wanted.method == Method::GET
+        && conditional::range_counts(wanted.headers, &variant.tag, entry.modified);
+    match range.to_str() {
+        Ok(text) if counts => parse(text, variant.source.length()),
         _ => Asked::All,
     }
 }
 
-fn partial(
-    response: &mut Response<Outbound>,
-    method: &Method,
-    file: OpenFile,
-    spans: &[Span],
-    media_type: &str,
-) -> Result<(), Fault> {
-    let length = file.length;
-    let range = |span: &Span| format!("bytes {}-{}/{length}", span.first, span.last);
+fn whole(variant: &Variant, wanted: &Wanted<'_>) -> Response<Outbound> {
+    let length = variant.source.length();
+    let mut response = Response::new(Outbound::empty());
+    response.headers_mut().clone_from(&variant.whole);
+    if wanted.method != Method::HEAD && length > 0 {
+        let span = Span {
+            first: 0,
+            last: length - 1,
+        };
+        *response.body_mut() = body(variant, span);
+    }
+    response
+}
+
+/// What is in memory alone goes out as memory.
+fn body(variant: &Variant, span: Span) -> Outbound {
+    let source = &variant.source;
+    match source.slice(span) {
+        Some(bytes) if source.descriptor().is_none() => Outbound::full(bytes),
+        _ => file_body(variant, [Segment::File(span)]),
+    }
+}
+
+fn file_body(variant: &Variant, segments: impl IntoIterator<Item = Segment>) -> Outbound {
+    let source = Arc::clone(&variant.source);
+    Outbound::File(Box::new(FileBody::new(source, segments)))
+}
+
+fn nothing(variant: &Variant) -> Response<Outbound> {
+    let mut response = Response::new(Outbound::empty());
+    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
     let headers = response.headers_mut();
+    for name in [ACCEPT_RANGES, VARY, ETAG] {
+        if let Some(value) = variant.whole.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    let range = format!("bytes */{}", variant.source.length());
+    if let Ok(value) = HeaderValue::from_str(&range) {
+        headers.insert(CONTENT_RANGE, value);
+    }
+    response
+}
+
+fn partial(
+    variant: &Variant,
+    wanted: &Wanted<'_>,
+    spans: &[Span],
+) -> Result<Response<Outbound>, Fault> {
+    let length = variant.source.length();
+    let range = |span: &Span| format!("bytes {}-{}/{length}", span.first, span.last);
+    let mut response = Response::new(Outbound::empty());
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let headers = response.headers_mut();
+    headers.clone_from(&variant.whole);
     if let [span] = spans {
-        headers.insert(CONTENT_TYPE, value(media_type)?);
         headers.insert(CONTENT_RANGE, value(&range(span))?);
-        let body = FileBody::new(file.file, [Segment::File(*span)]);
-        fill(response, method, Content::File(body));
-        return Ok(());
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length()));
+        *response.body_mut() = body(variant, *span);
+        return Ok(response);
     }
     let boundary = format!("{:032x}", rand::random::<u128>());
+    let media_type = wanted.media_type.unwrap_or(&variant.media_type);
+    let segments = multipart(spans, &boundary, media_type, range);
+    let total: u64 = segments.iter().map(Segment::length).sum();
     headers.insert(
         CONTENT_TYPE,
         value(&format!("multipart/byteranges; boundary={boundary}"))?,
     );
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(total));
+    *response.body_mut() = file_body(variant, segments);
+    Ok(response)
+}
+
+/// The parts (RFC 9110 14.6).
+fn multipart(
+    spans: &[Span],
+    boundary: &str,
+    media_type: &HeaderValue,
+    range: impl Fn(&Span) -> String,
+) -> Vec<Segment> {
+    let media_type = media_type.to_str().unwrap_or("application/octet-stream");
     let mut segments = Vec::with_capacity(spans.len() * 2 + 1);
     for (index, span) in spans.iter().enumerate() {
         let line = if index == 0 { "" } else { "\r\n" };
@@ -119,66 +194,7 @@ fn partial(
     segments.push(Segment::Memory(Bytes::from(format!(
         "\r\n--{boundary}--\r\n"
     ))));
-    fill(
-        response,
-        method,
-        Content::File(FileBody::new(file.file, segments)),
-    );
-    Ok(())
-}
-
-enum Content {
-    Memory(Bytes),
-    File(FileBody),
-}
-
-fn whole(file: OpenFile) -> Content {
-    match file.content {
-        Some(content) => Content::Memory(content),
-        None => Content::File(FileBody::new(
-            file.file,
-            [Segment::File(Span {
-                first: 0,
-                last: file.length.saturating_sub(1),
-            })],
-        )),
-    }
-}
-
-/// Sets the length, and the body unless only the head was asked for.
-fn fill(response: &mut Response<Outbound>, method: &Method, content: Content) {
-    let length = match &content {
-        Content::Memory(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        Content::File(body) => body.length(),
-    };
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if method != Method::HEAD {
-        *response.body_mut() = match content {
-            Content::Memory(bytes) => Outbound::full(bytes),
-            Content::File(body) => Outbound::File(Box::new(body)),
-        };
-    }
-}
-
-/// By the name's extension. Text is UTF-8 here.
-fn media_type(name: &Path) -> String {
-    let guess = mime_guess::from_path(name)
-        .first_raw()
-        .unwrap_or("application/octet-stream");
-    let text = guess.starts_with("text/")
-        || [
-            "application/javascript",
-            "application/json",
-            "image/svg+xml",
-        ]
-        .contains(&guess);
-    if text {
-        format!("{guess}; charset=utf-8")
-    } else {
-        guess.to_owned()
-    }
+    segments
 }
 
 /// Everything given here is ASCII; a failure would be our own.

@@ -2,7 +2,7 @@
 
 mod rewrite;
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
@@ -10,11 +10,12 @@ use kiuas_common::Bytes as Size;
 use regex::Regex;
 
 use super::check::{Problems, nearest};
+use super::files::Files;
 use super::guard::Guard;
 use super::headers::HeaderRules;
 use super::routes::{self, Routes};
 use super::template::Template;
-use crate::settings::{FilesSettings, RedirectSettings, RespondSettings, RouteSettings};
+use crate::settings::{RedirectSettings, RespondSettings, RouteSettings};
 
 /// What happens to a request.
 #[derive(Debug)]
@@ -22,20 +23,11 @@ pub enum Action {
     /// Goes to the upstream with this index.
     Forward(usize),
     /// Is answered with a file.
-    Files(Files),
+    Files(Arc<Files>),
     /// Is sent elsewhere.
     Redirect(Redirect),
     /// Gets a fixed answer.
     Respond(Fixed),
-}
-
-/// Files below a directory.
-#[derive(Debug)]
-pub struct Files {
-    /// The directory.
-    pub root: PathBuf,
-    /// Of every file.
-    pub cache_control: Option<HeaderValue>,
 }
 
 /// A redirection.
@@ -179,7 +171,10 @@ fn action(
         &route.respond,
     ) {
         (Some(name), None, None, None) => forward(key, name, upstreams, problems),
-        (None, Some(files), None, None) => Some(Action::Files(self::files(key, files, problems)?)),
+        (None, Some(files), None, None) => {
+            let files = Files::new(key, files, upstreams, false, problems)?;
+            Some(Action::Files(Arc::new(files)))
+        }
         (None, None, Some(redirect), None) => Some(Action::Redirect(self::redirect(
             key, redirect, regex, problems,
         )?)),
@@ -215,24 +210,6 @@ fn forward(key: &str, name: &str, upstreams: &[&str], problems: &mut Problems) -
         );
     }
     found.map(Action::Forward)
-}
-
-fn files(key: &str, settings: &FilesSettings, problems: &mut Problems) -> Option<Files> {
-    if !settings.root.is_dir() {
-        problems.add(
-            format_args!("{key}.files.root"),
-            format!("`{}` is no directory", settings.root.display()),
-        );
-        return None;
-    }
-    let cache_control = match &settings.cache_control {
-        None => None,
-        Some(text) => Some(header(key, "files.cache_control", text, problems)?),
-    };
-    Some(Files {
-        root: settings.root.clone(),
-        cache_control,
-    })
 }
 
 fn redirect(
@@ -279,7 +256,12 @@ fn respond(key: &str, settings: &RespondSettings, problems: &mut Problems) -> Op
     })
 }
 
-fn header(key: &str, name: &str, text: &str, problems: &mut Problems) -> Option<HeaderValue> {
+pub(super) fn header(
+    key: &str,
+    name: &str,
+    text: &str,
+    problems: &mut Problems,
+) -> Option<HeaderValue> {
     let value = HeaderValue::from_str(text)
         .ok()
         .filter(|value| !value.is_empty());

@@ -124,12 +124,14 @@ impl Routes {
         true
     }
 
-    /// The route of `method` and `path`, which is in its normal form ([`normal`]).
+    /// The route of `method` and `path`, which is in its normal form ([`normal`]). Those that were
+    /// `passed` do not count.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> Lookup<'_> {
+    pub fn find(&self, method: &Method, path: &str, passed: &[&Route]) -> Lookup<'_> {
         let mut search = Search {
             routes: self,
             method,
+            passed,
             others: Vec::new(),
         };
         match search.run(path) {
@@ -147,6 +149,7 @@ impl Routes {
 struct Search<'a, 'm> {
     routes: &'a Routes,
     method: &'m Method,
+    passed: &'m [&'m Route],
     /// Methods of the routes that fit otherwise.
     others: Vec<&'a Method>,
 }
@@ -199,6 +202,9 @@ impl<'a> Search<'a, '_> {
 
     fn fits(&mut self, index: usize) -> Option<&'a Route> {
         let route = self.routes.all.get(index)?;
+        if self.passed.iter().any(|one| std::ptr::eq(*one, route)) {
+            return None;
+        }
         if route.takes(self.method) {
             return Some(route);
         }

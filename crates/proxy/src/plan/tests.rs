@@ -38,7 +38,7 @@ fn a_prefix_ends_at_a_slash() {
         ("/apple", false),
         ("/", false),
     ] {
-        let lookup = routes.find(&http::Method::GET, path);
+        let lookup = routes.find(&http::Method::GET, path, &[]);
         assert_eq!(matches!(lookup, Lookup::Found(_)), found, "{path}");
     }
 }

@@ -1,13 +1,11 @@
 //! `[[proxy.sites]]` and their routes.
 
-use std::path::PathBuf;
-
 use kiuas_common::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessSettings, ForwardAuthSettings, HeaderSettings, List, PasswordSettings, RateSettings,
-    Satisfy, Switch,
+    AccessSettings, FilesSettings, ForwardAuthSettings, HeaderSettings, List, PasswordSettings,
+    RateSettings, Satisfy, Switch,
 };
 
 /// One site: hosts and what is served under them.
@@ -94,17 +92,6 @@ pub struct RouteSettings {
     pub redirect: Option<RedirectSettings>,
     /// Action: a fixed answer.
     pub respond: Option<RespondSettings>,
-}
-
-/// Files below a directory. What follows the route's prefix is the path inside it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FilesSettings {
-    /// The directory.
-    pub root: PathBuf,
-    /// `Cache-Control` of every file.
-    #[serde(default)]
-    pub cache_control: Option<String>,
 }
 
 /// Another path for the same request.

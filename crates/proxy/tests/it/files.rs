@@ -3,13 +3,14 @@
 use std::os::unix::fs::symlink;
 
 use crate::harness::visitor::Answer;
-use crate::harness::{Proxy, Visitor};
+use crate::harness::{PATIENCE, Proxy, Visitor};
 
 const SETTINGS: &str = "[[proxy.sites]]\nhosts = '*'\n\
     [[proxy.sites.routes]]\nprefix = '/static/'\n\
     files = { root = '$DIR', cache_control = 'public, max-age=60' }\n";
 
-fn start() -> Proxy {
+/// A proxy with files under `/static/`.
+pub(crate) fn start() -> Proxy {
     let proxy = Proxy::start(SETTINGS);
     let root = proxy.directory();
     let write =
@@ -22,12 +23,21 @@ fn start() -> Proxy {
     write("large.bin", &vec![7; 1 << 20]);
     write("sub/index.html", b"<h1>index</h1>");
     write("with space.txt", b"space");
+    write("app.3f9a01bc.js", b"let a;");
+    write("data.json", b"{}");
+    write("unknown.xyzzy", b"?");
+    std::fs::create_dir_all(root.join(".well-known/.no")).expect("directory");
+    write(".well-known/security.txt", b"Contact:");
+    let fifo = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), fifo, mode, 0).expect("pipe");
     symlink("/etc/passwd", root.join("link")).expect("link");
     symlink("/etc", root.join("etc")).expect("link");
     proxy
 }
 
-async fn get(proxy: &Proxy, path: &str, fields: &str) -> Answer {
+/// Asks for one of them.
+pub(crate) async fn get(proxy: &Proxy, path: &str, fields: &str) -> Answer {
     let request = format!("GET /static/{path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     Visitor::ask(proxy.http, &request).await
 }
@@ -46,11 +56,10 @@ async fn a_file_comes_with_all_it_needs() {
     assert_eq!(get(&proxy, "with%20space.txt", "").await.text(), "space");
     assert_eq!(get(&proxy, "empty", "").await.status, 200);
     assert_eq!(get(&proxy, "sub/", "").await.text(), "<h1>index</h1>");
-    let answer = get(&proxy, "sub", "").await;
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (308, "/static/sub/")
-    );
+    for (path, location) in [("sub", "/static/sub/"), ("sub?a=b&c", "/static/sub/?a=b&c")] {
+        let answer = get(&proxy, path, "").await;
+        assert_eq!((answer.status, answer.header("location")), (308, location));
+    }
 }
 
 #[tokio::test]
@@ -96,6 +105,8 @@ async fn nothing_outside_the_directory_can_be_reached() {
         ".env",
         "%2eenv",
         "sub/.hidden",
+        ".well-known/security.txt",
+        "pipe",
         "none",
         "a.txt/",
         "a.txt/b",
@@ -106,129 +117,176 @@ async fn nothing_outside_the_directory_can_be_reached() {
     }
 }
 
+/// A proxy with `files` under `/`, and the lines `more` for `[proxy]`.
+pub(crate) fn serving(files: &str, more: &str) -> Proxy {
+    Proxy::start(&format!(
+        "{more}\n[[proxy.sites]]\nhosts = '*'\n\
+         [[proxy.sites.routes]]\nprefix = '/'\nfiles = {{ root = '$DIR/root', {files} }}\n"
+    ))
+}
+
+/// Writes a file below the root of [`serving`], which must be there before the proxy starts.
+pub(crate) fn write(proxy: &Proxy, name: &str, content: &[u8]) {
+    let path = proxy.directory().join("root").join(name);
+    std::fs::create_dir_all(path.parent().expect("directory")).expect("directory");
+    std::fs::write(path, content).expect("file");
+}
+
 #[tokio::test]
-async fn conditions_are_kept() {
-    let proxy = start();
-    let first = get(&proxy, "a.txt", "").await;
-    let (tag, date) = (first.header("etag"), first.header("last-modified"));
-    let old = "Thu, 01 Jan 1998 00:00:00 GMT";
-    for (fields, status) in [
-        (format!("If-None-Match: {tag}\r\n"), 304),
-        (format!("If-None-Match: \"x\", W/{tag}\r\n"), 304),
-        ("If-None-Match: *\r\n".to_owned(), 304),
-        ("If-None-Match: \"x\"\r\n".to_owned(), 200),
-        (format!("If-Modified-Since: {date}\r\n"), 304),
-        (format!("If-Modified-Since: {old}\r\n"), 200),
-        ("If-Modified-Since: yesterday\r\n".to_owned(), 200),
-        (
-            format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {date}\r\n"),
-            200,
-        ),
-        (format!("If-Match: {tag}\r\n"), 200),
-        (format!("If-Match: W/{tag}\r\n"), 412),
-        ("If-Match: \"x\"\r\n".to_owned(), 412),
-        (format!("If-Unmodified-Since: {old}\r\n"), 412),
+async fn media_types_come_from_names_and_settings() {
+    let files = "types = { xyzzy = 'text/x-magic', css = 'text/plain; charset=ascii' }, \
+                 default_type = 'application/x-unknown'";
+    let proxy = serving(files, "");
+    for (name, media_type) in [
+        ("a.html", "text/html; charset=utf-8"),
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("a.json", "application/json; charset=utf-8"),
+        ("a.svg", "image/svg+xml; charset=utf-8"),
+        ("a.PNG", "image/png"),
+        ("a.wasm", "application/wasm"),
+        ("a.woff2", "font/woff2"),
+        ("a.mp4", "video/mp4"),
+        ("a.css", "text/plain; charset=ascii"),
+        ("a.xyzzy", "text/x-magic; charset=utf-8"),
+        ("a.none", "application/x-unknown"),
+        ("a", "application/x-unknown"),
     ] {
-        let answer = get(&proxy, "a.txt", &fields).await;
-        assert_eq!(answer.status, status, "{fields}");
-        if status == 304 {
-            assert_eq!(answer.header("etag"), tag);
-            assert!(!answer.has("content-length") || answer.body.is_empty());
+        write(&proxy, name, b"x");
+        let answer = Visitor::get(proxy.http, &format!("/{name}")).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, media_type)
+        );
+    }
+}
+
+#[tokio::test]
+async fn names_with_a_hash_are_immutable() {
+    let proxy = serving("cache_control = 'no-cache'", "");
+    for (name, cache_control) in [
+        ("app.js", "no-cache"),
+        ("app.3f9a01bc.js", "public, max-age=31536000, immutable"),
+        ("index-BkZ3x1aQ.css", "public, max-age=31536000, immutable"),
+        ("report-20240101.pdf", "no-cache"),
+    ] {
+        write(&proxy, name, b"x");
+        let answer = Visitor::get(proxy.http, &format!("/{name}")).await;
+        assert_eq!(answer.header("cache-control"), cache_control, "{name}");
+    }
+    let proxy = serving("cache_control = 'private, max-age=60'", "");
+    write(&proxy, "app.3f9a01bc.js", b"x");
+    let answer = Visitor::get(proxy.http, "/app.3f9a01bc.js").await;
+    assert_eq!(answer.header("cache-control"), "private, max-age=60");
+}
+
+#[tokio::test]
+async fn well_known_is_the_one_hidden_directory_that_is_served() {
+    let proxy = serving("", "");
+    for (name, status) in [
+        (".well-known/security.txt", 200),
+        (".well-known/.no/x", 404),
+        ("sub/.well-known/x", 404),
+        (".git/config", 404),
+    ] {
+        write(&proxy, name, b"x");
+        let answer = Visitor::get(proxy.http, &format!("/{name}")).await;
+        assert_eq!(answer.status, status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_seen_within_the_time_that_is_set() {
+    let proxy = serving("", "[proxy.files]\nrevalidate = '20ms'");
+    let mut visitor = Visitor::connect(proxy.http).await;
+    assert_eq!(visitor.get_again("/a.txt").await.status, 404);
+    let mut tags = std::collections::HashSet::new();
+    for content in ["one", "two", "three", "one"] {
+        write(&proxy, "a.txt", content.as_bytes());
+        let seen = async {
+            loop {
+                let answer = visitor.get_again("/a.txt").await;
+                if answer.text() == content {
+                    break answer.header("etag").to_owned();
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        let tag = tokio::time::timeout(PATIENCE, seen).await.expect("seen");
+        assert!(tags.insert(tag), "the tag of another content: {tags:?}");
+    }
+    std::fs::remove_file(proxy.directory().join("root/a.txt")).expect("removed");
+    let gone = async { while visitor.get_again("/a.txt").await.status != 404 {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("gone");
+}
+
+#[tokio::test]
+async fn a_large_file_that_changes_while_it_is_sent_breaks_off() {
+    const LENGTH: usize = 64 << 20;
+    let proxy = serving("", "");
+    write(&proxy, "large.bin", &vec![1; LENGTH]);
+    let mut visitor = Visitor::connect(proxy.http).await;
+    let request = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
+    visitor.send(request).await;
+    let mut first = [0; 1000];
+    tokio::io::AsyncReadExt::read_exact(&mut visitor.stream, &mut first)
+        .await
+        .expect("a beginning");
+    // In place: the open file is another one now.
+    write(&proxy, "large.bin", &vec![2; LENGTH]);
+    let mut rest = Vec::new();
+    let end = tokio::io::AsyncReadExt::read_to_end(&mut visitor.stream, &mut rest);
+    drop(tokio::time::timeout(PATIENCE, end).await.expect("an end"));
+    assert!(rest.len() < LENGTH, "all of it came");
+    assert!(!rest.contains(&2), "bytes of the other content came");
+    // The next visitor gets the new one, whole.
+    let answer = Visitor::get(proxy.http, "/large.bin").await;
+    assert!(answer.body.len() == LENGTH && !answer.body.contains(&1));
+}
+
+#[tokio::test]
+async fn links_are_followed_inside_the_directory_when_told() {
+    for (symlinks, status) in [("refuse", 404), ("inside", 200)] {
+        let proxy = serving(&format!("symlinks = '{symlinks}'"), "");
+        write(&proxy, "v2/a.txt", b"x");
+        write(&proxy, "b.txt", b"x");
+        let root = proxy.directory().join("root");
+        symlink("v2", root.join("current")).expect("link");
+        symlink("b.txt", root.join("c.txt")).expect("link");
+        symlink("../default.toml", root.join("up.txt")).expect("link");
+        symlink(root.join("b.txt"), root.join("absolute.txt")).expect("link");
+        for (path, status) in [
+            ("/current/a.txt", status),
+            ("/c.txt", status),
+            ("/up.txt", 404),
+            ("/absolute.txt", 404),
+        ] {
+            let answer = Visitor::get(proxy.http, path).await;
+            assert_eq!(answer.status, status, "{symlinks} {path}");
         }
     }
 }
 
 #[tokio::test]
-async fn ranges_are_kept() {
-    let proxy = start();
-    let first = get(&proxy, "a.txt", "").await;
-    let (tag, date) = (first.header("etag"), first.header("last-modified"));
-    let long = format!("Range: bytes={}\r\n", ["0-0"; 9].join(","));
-    for (fields, status, range, body) in [
-        (
-            "Range: bytes=0-3\r\n".to_owned(),
-            206,
-            "bytes 0-3/10",
-            "0123",
-        ),
-        ("Range: bytes=8-\r\n".to_owned(), 206, "bytes 8-9/10", "89"),
-        ("Range: bytes=-2\r\n".to_owned(), 206, "bytes 8-9/10", "89"),
-        (
-            "Range: bytes=-20\r\n".to_owned(),
-            206,
-            "bytes 0-9/10",
-            "0123456789",
-        ),
-        (
-            "Range: bytes=5-99\r\n".to_owned(),
-            206,
-            "bytes 5-9/10",
-            "56789",
-        ),
-        ("Range: bytes=10-\r\n".to_owned(), 416, "bytes */10", ""),
-        ("Range: bytes=-0\r\n".to_owned(), 416, "bytes */10", ""),
-        ("Range: bytes=5-2\r\n".to_owned(), 200, "", "0123456789"),
-        ("Range: lines=1-2\r\n".to_owned(), 200, "", "0123456789"),
-        (long, 200, "", "0123456789"),
-        (
-            format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n"),
-            206,
-            "bytes 0-0/10",
-            "0",
-        ),
-        (
-            format!("Range: bytes=0-0\r\nIf-Range: {date}\r\n"),
-            206,
-            "bytes 0-0/10",
-            "0",
-        ),
-        (
-            format!("Range: bytes=0-0\r\nIf-Range: W/{tag}\r\n"),
-            200,
-            "",
-            "0123456789",
-        ),
-        (
-            "Range: bytes=0-0\r\nIf-Range: \"x\"\r\n".to_owned(),
-            200,
-            "",
-            "0123456789",
-        ),
-    ] {
-        let answer = get(&proxy, "a.txt", &fields).await;
-        assert_eq!(
-            (
-                answer.status,
-                answer.header("content-range"),
-                answer.text().as_str()
-            ),
-            (status, range, body),
-            "{fields}"
-        );
+async fn directories_are_listed_only_when_told() {
+    let proxy = serving("", "");
+    write(&proxy, "sub/a.txt", b"x");
+    for path in ["/", "/sub", "/sub/"] {
+        assert_eq!(Visitor::get(proxy.http, path).await.status, 404, "{path}");
     }
-    let large = get(&proxy, "large.bin", "Range: bytes=100-300099\r\n").await;
-    assert_eq!((large.status, large.body.len()), (206, 300_000));
-}
-
-#[tokio::test]
-async fn several_ranges_come_in_one_answer() {
-    let proxy = start();
-    let answer = get(&proxy, "a.txt", "Range: bytes=0-1, 4-5\r\n").await;
-    assert_eq!(answer.status, 206);
-    let boundary = answer
-        .header("content-type")
-        .strip_prefix("multipart/byteranges; boundary=")
-        .expect("boundary")
-        .to_owned();
-    let part = |range: &str, body: &str| {
-        format!(
-            "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes {range}/10\r\n\r\n{body}\r\n"
-        )
-    };
-    let expected = format!(
-        "{}{}--{boundary}--\r\n",
-        part("0-1", "01"),
-        part("4-5", "45")
-    );
-    assert_eq!(answer.text(), expected);
+    let proxy = serving("listing = true", "");
+    write(&proxy, "sub/<a & b>.txt", b"x");
+    write(&proxy, "sub/.hidden", b"x");
+    write(&proxy, "sub/deep/x", b"x");
+    symlink("/etc/passwd", proxy.directory().join("root/sub/link")).expect("link");
+    let answer = Visitor::get(proxy.http, "/sub").await;
+    assert_eq!((answer.status, answer.header("location")), (308, "/sub/"));
+    let answer = Visitor::get(proxy.http, "/sub/").await;
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    let text = answer.text();
+    assert!(text.contains("<a href=\"./%3Ca%20%26%20b%3E.txt\">&lt;a &amp; b&gt;.txt</a>"));
+    assert!(text.contains("<a href=\"./deep/\">deep/</a>"));
+    assert!(!text.contains("hidden") && !text.contains("link"), "{text}");
+    let answer = Visitor::get(proxy.http, "/sub/%3Ca%20%26%20b%3E.txt").await;
+    assert_eq!(answer.status, 200);
 }

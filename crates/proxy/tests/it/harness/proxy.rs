@@ -250,6 +250,12 @@ pub(crate) fn output(settings: &str, arguments: &[&str]) -> Output {
 
 fn directory(settings: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("directory");
+    // A directory of files must be there when the proxy starts.
+    for name in ["root", "none"] {
+        if settings.contains(&format!("'$DIR/{name}'")) {
+            std::fs::create_dir(directory.path().join(name)).expect("directory");
+        }
+    }
     write_settings(directory.path(), settings);
     directory
 }
