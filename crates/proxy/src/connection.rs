@@ -225,6 +225,8 @@ where
     let io = TokioIo::new(Guarded::new(watched, watch, calm.clone()));
     let served = http2::Builder::new(OnThisThread)
         .timer(TokioTimer::new())
+        // WebSockets (RFC 8441).
+        .enable_connect_protocol()
         .max_concurrent_streams(MOST_STREAMS)
         .max_pending_accept_reset_streams(MOST_RESETS)
         .max_local_error_reset_streams(MOST_LOCAL_RESETS)
@@ -299,7 +301,7 @@ where
 
 /// Runs HTTP/2's streams on the thread of their connection.
 #[derive(Debug, Clone, Copy)]
-struct OnThisThread;
+pub(crate) struct OnThisThread;
 
 impl<F> Executor<F> for OnThisThread
 where

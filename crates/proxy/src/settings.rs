@@ -34,7 +34,7 @@ pub use site::{RedirectSettings, RespondSettings, RewriteSettings, RouteSettings
 pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
 pub use tls::{TlsMode, TlsSettings};
-pub use upstream::{Balance, UpstreamSettings};
+pub use upstream::{Balance, Protocol, UpstreamSettings};
 
 /// Section `[proxy]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

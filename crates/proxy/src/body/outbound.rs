@@ -8,7 +8,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::BoxError;
 use crate::files::FileBody;
-use crate::upstream::Relay;
+use crate::upstream::{Multiplexed, Relay};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub enum Outbound {
     Memory(Option<Bytes>),
     /// From an application.
     Relay(Box<Relay>),
+    /// From an application, over HTTP/2.
+    Multiplexed(Box<Multiplexed>),
     /// From a file.
     File(Box<FileBody>),
 }
@@ -46,6 +48,7 @@ impl Body for Outbound {
         match self.get_mut() {
             Self::Memory(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Relay(relay) => Pin::new(relay.as_mut()).poll_frame(cx),
+            Self::Multiplexed(body) => Pin::new(body.as_mut()).poll_frame(cx),
             Self::File(file) => Pin::new(file.as_mut()).poll_frame(cx),
         }
     }
@@ -54,6 +57,7 @@ impl Body for Outbound {
         match self {
             Self::Memory(bytes) => bytes.is_none(),
             Self::Relay(relay) => relay.is_end_stream(),
+            Self::Multiplexed(body) => body.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
         }
     }
@@ -65,6 +69,7 @@ impl Body for Outbound {
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
             Self::Relay(relay) => relay.size_hint(),
+            Self::Multiplexed(body) => body.size_hint(),
             Self::File(file) => file.size_hint(),
         }
     }

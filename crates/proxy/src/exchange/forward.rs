@@ -4,15 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Body;
 use hyper::upgrade::OnUpgrade;
 use kiuas_common::telemetry::TraceContext;
 use tracing::{Instrument, Span};
 
 use super::action::Wanted;
+use super::gate;
 use crate::body::{self, BodyPace, Inbound, Outbound, SpoolError};
 use crate::fault::Fault;
 use crate::meter::Counted;
@@ -74,7 +75,8 @@ pub(super) async fn run(
 ) -> Result<Response<Outbound>, Fault> {
     let worker = &wanted.connection.worker;
     let upstream = wanted.plan.upstreams.get(index).ok_or(Fault::Internal)?;
-    let visitor = wanted.turn.is_upgrade().then(|| let_go(parts));
+    let websocket = handshake(wanted, parts);
+    let visitor = websocket.is_some().then(|| let_go(parts));
     let span = client_span(upstream.name(), &parts.method, record, worker.shared.traces);
     let trace = TraceContext::of(&span).or_else(|| wanted.visitor.trace.clone());
     let call = Call {
@@ -88,7 +90,7 @@ pub(super) async fn run(
             request_id: &wanted.visitor.request_id,
             trace: trace.as_ref(),
         },
-        websocket: visitor.is_some().then_some(Handshake::Visitors),
+        websocket,
     };
     let ask = Ask {
         headers: &parts.headers,
@@ -109,11 +111,42 @@ pub(super) async fn run(
         }
     })?;
     let mut response = forwarded.response;
-    if let Some(application) = forwarded.switched {
-        let visitor = visitor.ok_or(Fault::BrokenAnswer)?;
-        switch(wanted, visitor, application, &mut response);
+    match (forwarded.switched, call.websocket) {
+        (Some(application), Some(handshake)) => {
+            let visitor = visitor.ok_or(Fault::Internal)?;
+            if !handshake.is_answered_by(response.headers()) {
+                return Err(Fault::BrokenAnswer);
+            }
+            say_switched(&handshake, &mut response);
+            switch(wanted, visitor, application);
+        }
+        // To CONNECT, success would mean that there is a tunnel (RFC 9110 9.3.6).
+        (None, Some(Handshake::Ours(_))) if response.status().is_success() => {
+            return Err(Fault::BrokenAnswer);
+        }
+        _ => {}
     }
     Ok(response)
+}
+
+/// How the request asks for a WebSocket, if it does.
+fn handshake(wanted: &Wanted<'_>, parts: &Parts) -> Option<Handshake> {
+    if wanted.turn.is_upgrade() {
+        return Some(Handshake::Visitors);
+    }
+    gate::is_websocket(parts).then(Handshake::ours)
+}
+
+/// The visitor is told: by 101, or over HTTP/2 by 200 (RFC 8441 5).
+fn say_switched(handshake: &Handshake, response: &mut Response<Outbound>) {
+    if let Handshake::Ours(_) = handshake {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+        return;
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 /// The promise of the visitor's side of a tunnel.
@@ -124,15 +157,7 @@ fn let_go(parts: &mut Parts) -> OnUpgrade {
 }
 
 /// 101: the visitor's side lets go of HTTP once the answer is written.
-fn switch(
-    wanted: &Wanted<'_>,
-    visitor: OnUpgrade,
-    application: Switched,
-    response: &mut Response<Outbound>,
-) {
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+fn switch(wanted: &Wanted<'_>, visitor: OnUpgrade, application: Switched) {
     let shared = &wanted.connection.worker.shared;
     tunnel::open(
         visitor,

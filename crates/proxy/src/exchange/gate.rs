@@ -1,15 +1,16 @@
 //! Phase: gate. HTTP/1 heads were judged by the reader, as they came over the wire; HTTP/2 heads are
 //! judged here by the same rules.
 
-use http::Version;
 use http::request::Parts;
+use http::{Method, Version};
+use hyper::ext::Protocol;
 
 use super::{Connection, Reader};
 use crate::gate::{self, Head, MOST_FIELDS, MOST_LINE, Refusal};
 
 pub(super) fn check(
     connection: &Connection,
-    parts: &Parts,
+    parts: &mut Parts,
     refusal: Option<Refusal>,
 ) -> Result<(), Refusal> {
     if !matches!(connection.reader, Reader::Frames) {
@@ -28,14 +29,34 @@ pub(super) fn check(
     if target.len() > MOST_LINE {
         return Err(Refusal::LongLine);
     }
+    // RFC 8441 4: with `:protocol`, CONNECT is a request for a path.
+    let websocket = is_websocket(parts);
+    let method = if websocket {
+        Method::GET.as_str()
+    } else {
+        parts.method.as_str()
+    };
     gate::check(&Head {
-        method: parts.method.as_str().as_bytes(),
+        method: method.as_bytes(),
         target: target.as_bytes(),
         version: Version::HTTP_2,
         authority: uri
             .authority()
             .map(|authority| authority.as_str().as_bytes()),
         fields: &fields,
-    })
-    .map(drop)
+    })?;
+    if websocket {
+        // Routes, limits and applications need know no other WebSocket than that of HTTP/1.1.
+        parts.method = Method::GET;
+    }
+    Ok(())
+}
+
+/// True for a request for a WebSocket over HTTP/2 (RFC 8441 5): CONNECT with `:protocol` and a path.
+/// CONNECT with any other protocol stays refused.
+pub(super) fn is_websocket(parts: &Parts) -> bool {
+    parts
+        .extensions
+        .get::<Protocol>()
+        .is_some_and(|protocol| protocol.as_str() == "websocket")
 }

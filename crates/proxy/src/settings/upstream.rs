@@ -18,6 +18,18 @@ pub enum Balance {
     RoundRobin,
 }
 
+/// What targets speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// HTTP/2 without TLS and without asking first, as gRPC servers do.
+    #[serde(rename = "h2c")]
+    H2c,
+}
+
 /// An application behind the proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +37,8 @@ pub struct UpstreamSettings {
     /// `unix:/path` or `HOST:PORT`, or tables with more. A host's name is resolved at each new
     /// connection.
     pub targets: List<TargetSettings>,
+    /// `http/1.1` or `h2c`.
+    pub protocol: Protocol,
     /// `least-connections` or `round-robin`.
     pub balance: Balance,
     /// How long a target that has just come up gets less than its share; 0 is not at all.
@@ -62,6 +76,7 @@ impl Default for UpstreamSettings {
     fn default() -> Self {
         Self {
             targets: List(Vec::new()),
+            protocol: Protocol::default(),
             balance: Balance::default(),
             slow_start: Period::seconds(0),
             sticky: None,

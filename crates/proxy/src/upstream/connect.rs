@@ -18,6 +18,8 @@ pub(super) enum ConnectError {
     Refused(#[source] io::Error),
     #[error("no connection within {0:?}")]
     Late(Duration),
+    #[error("cannot begin with HTTP/2")]
+    Handshake(#[source] hyper::Error),
 }
 
 /// Connects. `open` counts the connection.
@@ -33,7 +35,8 @@ pub(super) async fn connect(
     Ok(Wire::new(stream, Counted::new(open)))
 }
 
-async fn stream(target: &Target) -> io::Result<Stream> {
+/// A socket, connected; the caller sets the deadline.
+pub(super) async fn stream(target: &Target) -> io::Result<Stream> {
     match target {
         Target::Unix(path) => Stream::connect(&Address::Unix(path.clone())).await,
         Target::Address(address) => Stream::connect(&Address::Tcp(*address)).await,

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use kiuas_common::listener::Stream;
 
 use super::client::{self, Answered, Asked, BadAnswer, Failed, Sending, Wire};
 use super::connect::{ConnectError, connect};
+use super::h2c::{self, Multiplexed};
 use super::headers::Call;
 use super::relay::{self, Lease};
 use super::turn::{Ask, Attempt, Turn, enter};
@@ -16,6 +17,7 @@ use super::{Target, Upstream};
 use crate::body::{BodyFault, Inbound, Outbound};
 use crate::fault::Fault;
 use crate::meter::Counted;
+use crate::settings::Protocol;
 
 /// What became of a request, for its record.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -59,37 +61,36 @@ pub async fn forward(
     body: Inbound,
     trail: &mut Trail,
 ) -> Result<Forwarded, Fault> {
-    let patience = upstream.plan.response_timeout;
     let mut turn = enter(upstream, ask).await?;
     let repeatable = is_idempotent(call.method) && body.is_end_stream();
-    let asked = Asked {
-        head: call.method == Method::HEAD,
-        upgrade: call.websocket.is_some(),
-    };
-    let mut sending = Sending::new(call, body);
+    let mut outgoing = Outgoing::new(upstream, call, body);
     let mut again = false;
     let mut fault = Fault::Unreachable;
     let mut attempt = turn.next().await.ok_or(fault)?;
     loop {
-        let wire = match wire(upstream, &attempt, again, !repeatable).await {
-            Ok(wire) => wire,
-            Err(problem) => {
+        let how = How {
+            new: again,
+            certain: !repeatable,
+        };
+        let trouble = match once(upstream, &attempt, call, outgoing, how).await {
+            Ok(came) => return answer(came, upstream, turn, attempt),
+            Err(trouble) => trouble,
+        };
+        outgoing = match trouble {
+            Trouble::NoConnection(problem, back) => {
                 attempt.failed();
                 drop(attempt);
                 fault = worse(fault, problem);
                 attempt = turn.next().await.ok_or(fault)?;
+                outgoing = *back;
                 continue;
             }
-        };
-        let failed = match client::ask(wire, sending, asked, patience, |_| {}).await {
-            Ok(answered) => return answer(answered, upstream, turn, attempt),
-            Err(failed) => failed,
-        };
-        sending = match failed {
-            Failed::Unsent(sending) if !again => *sending,
-            Failed::Broken if repeatable && !again => Sending::new(call, Inbound::empty()),
-            failed => {
-                let fault = blame(upstream, &attempt, &failed);
+            Trouble::Unsent(outgoing) if !again => *outgoing,
+            Trouble::Broken if repeatable && !again => {
+                Outgoing::new(upstream, call, Inbound::empty())
+            }
+            trouble => {
+                let fault = trouble.fault();
                 if fault.upstream_kind().is_some() {
                     attempt.failed();
                 }
@@ -103,6 +104,134 @@ pub async fn forward(
         drop(attempt);
         attempt = turn.again().await.ok_or(Fault::BrokenAnswer)?;
     }
+}
+
+/// A request that is not sent, or not wholly.
+enum Outgoing {
+    Http1(Sending),
+    H2c(Inbound),
+}
+
+impl Outgoing {
+    fn new(upstream: &Upstream, call: &Call<'_>, body: Inbound) -> Self {
+        match upstream.plan.protocol {
+            Protocol::Http1 => Self::Http1(Sending::new(call, body)),
+            Protocol::H2c => Self::H2c(body),
+        }
+    }
+}
+
+/// An answer of which the head is here.
+enum Came {
+    Http1(Answered),
+    H2c(Response<Incoming>),
+}
+
+/// Why an attempt gave no answer.
+enum Trouble {
+    NoConnection(Fault, Box<Outgoing>),
+    /// Not a byte was written: the whole request is here again.
+    Unsent(Box<Outgoing>),
+    /// It broke after that, before anything of an answer came.
+    Broken,
+    /// It is over.
+    Final(Fault),
+}
+
+impl Trouble {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoConnection(fault, _) | Self::Final(fault) => *fault,
+            Self::Unsent(_) | Self::Broken => Fault::BrokenAnswer,
+        }
+    }
+}
+
+/// Over which connection.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// One that was never used.
+    new: bool,
+    /// One that is surely alive: the request cannot be sent again.
+    certain: bool,
+}
+
+/// One attempt at one target.
+async fn once(
+    upstream: &Upstream,
+    attempt: &Attempt,
+    call: &Call<'_>,
+    outgoing: Outgoing,
+    how: How,
+) -> Result<Came, Trouble> {
+    let sending = match outgoing {
+        Outgoing::Http1(sending) => sending,
+        // Rare: no other request need have room for it.
+        Outgoing::H2c(body) => return Box::pin(once_h2c(upstream, attempt, call, body)).await,
+    };
+    let wire = match wire(upstream, attempt, how).await {
+        Ok(wire) => wire,
+        Err(fault) => {
+            let outgoing = Box::new(Outgoing::Http1(sending));
+            return Err(Trouble::NoConnection(fault, outgoing));
+        }
+    };
+    let asked = Asked {
+        head: call.method == Method::HEAD,
+        upgrade: call.websocket.is_some(),
+    };
+    let patience = upstream.plan.response_timeout;
+    client::ask(wire, sending, asked, patience, |_| {})
+        .await
+        .map(Came::Http1)
+        .map_err(|failed| match failed {
+            Failed::Unsent(sending) => Trouble::Unsent(Box::new(Outgoing::Http1(*sending))),
+            Failed::Broken => Trouble::Broken,
+            Failed::Body(fault) => Trouble::Final(fault.into()),
+            Failed::Late => Trouble::Final(Fault::ResponseTimeout),
+            Failed::Bad(bad) => {
+                warn_of(upstream, attempt.target(), bad);
+                Trouble::Final(Fault::BrokenAnswer)
+            }
+        })
+}
+
+async fn once_h2c(
+    upstream: &Upstream,
+    attempt: &Attempt,
+    call: &Call<'_>,
+    body: Inbound,
+) -> Result<Came, Trouble> {
+    let plan = &upstream.plan;
+    if call.websocket.is_some() {
+        tracing::warn!(
+            upstream.name = plan.name,
+            "`{}` speaks h2c, and so takes no WebSockets",
+            plan.name
+        );
+        return Err(Trouble::Final(Fault::BrokenAnswer));
+    }
+    let shared = attempt.pool().multiplexed();
+    let open = upstream.connections.clone();
+    let sender = match shared
+        .sender(attempt.target(), plan.connect_timeout, open)
+        .await
+    {
+        Ok(sender) => sender,
+        Err(error) => {
+            let fault = no_connection(upstream, attempt, &error);
+            return Err(Trouble::NoConnection(fault, Box::new(Outgoing::H2c(body))));
+        }
+    };
+    h2c::ask(sender, call, body, plan.response_timeout)
+        .await
+        .map(Came::H2c)
+        .map_err(|failed| match failed {
+            h2c::Failed::Unsent(body) => Trouble::Unsent(Box::new(Outgoing::H2c(body))),
+            h2c::Failed::Broken => Trouble::Broken,
+            h2c::Failed::Body(fault) => Trouble::Final(fault.into()),
+            h2c::Failed::Late => Trouble::Final(Fault::ResponseTimeout),
+        })
 }
 
 /// RFC 9110 9.2.2.
@@ -125,18 +254,6 @@ fn worse(one: Fault, other: Fault) -> Fault {
     }
 }
 
-fn blame(upstream: &Upstream, attempt: &Attempt, failed: &Failed) -> Fault {
-    match failed {
-        Failed::Body(fault) => (*fault).into(),
-        Failed::Late => Fault::ResponseTimeout,
-        Failed::Unsent(_) | Failed::Broken => Fault::BrokenAnswer,
-        Failed::Bad(bad) => {
-            warn_of(upstream, attempt.target(), *bad);
-            Fault::BrokenAnswer
-        }
-    }
-}
-
 fn warn_of(upstream: &Upstream, target: &Target, bad: BadAnswer) {
     tracing::warn!(
         upstream.name = upstream.plan.name,
@@ -146,43 +263,55 @@ fn warn_of(upstream: &Upstream, target: &Target, bad: BadAnswer) {
     );
 }
 
-/// A connection kept from before, unless `new` is asked for, else a new one. `certain` for a request
-/// that cannot be sent again.
-async fn wire(
-    upstream: &Upstream,
-    attempt: &Attempt,
-    new: bool,
-    certain: bool,
-) -> Result<Wire, Fault> {
-    if !new && let Some(wire) = attempt.pool().take(certain) {
+/// A connection kept from before, unless a new one is asked for.
+async fn wire(upstream: &Upstream, attempt: &Attempt, how: How) -> Result<Wire, Fault> {
+    if !how.new
+        && let Some(wire) = attempt.pool().take(how.certain)
+    {
         return Ok(wire);
     }
-    let plan = &upstream.plan;
     let open = upstream.connections.clone();
-    let address = attempt.target();
-    connect(address, plan.connect_timeout, open)
+    connect(attempt.target(), upstream.plan.connect_timeout, open)
         .await
-        .map_err(|error| {
-            tracing::warn!(
-                upstream.name = plan.name,
-                upstream.target = %address,
-                error = &error as &dyn std::error::Error,
-                "cannot reach `{address}` of upstream `{}`",
-                plan.name
-            );
-            match error {
-                ConnectError::Late(_) => Fault::ConnectTimeout,
-                ConnectError::Refused(_) => Fault::Unreachable,
-            }
-        })
+        .map_err(|error| no_connection(upstream, attempt, &error))
+}
+
+fn no_connection(upstream: &Upstream, attempt: &Attempt, error: &ConnectError) -> Fault {
+    let address = attempt.target();
+    tracing::warn!(
+        upstream.name = upstream.plan.name,
+        upstream.target = %address,
+        error = error as &dyn std::error::Error,
+        "cannot reach `{address}` of upstream `{}`",
+        upstream.plan.name
+    );
+    match error {
+        ConnectError::Late(_) => Fault::ConnectTimeout,
+        ConnectError::Refused(_) | ConnectError::Handshake(_) => Fault::Unreachable,
+    }
 }
 
 fn answer(
-    answered: Answered,
+    came: Came,
     upstream: &Upstream,
     turn: Turn,
     attempt: Attempt,
 ) -> Result<Forwarded, Fault> {
+    let pause = upstream.plan.response_timeout;
+    let answered = match came {
+        Came::Http1(answered) => answered,
+        Came::H2c(response) => {
+            let mut response = h2c::cleaned(response);
+            attempt.answered(&mut response);
+            let seat = turn.sit(attempt);
+            return Ok(Forwarded {
+                response: response.map(|body| {
+                    Outbound::Multiplexed(Box::new(Multiplexed::new(body, seat, pause)))
+                }),
+                switched: None,
+            });
+        }
+    };
     let Answered {
         head,
         wire,
@@ -209,7 +338,7 @@ fn answer(
         sending,
         reusable: head.reusable,
     };
-    let body = relay::body(framer, lease, upstream.plan.response_timeout);
+    let body = relay::body(framer, lease, pause);
     *response.body_mut() = body.map_err(|bad| {
         tracing::warn!(
             upstream.name = upstream.plan.name,

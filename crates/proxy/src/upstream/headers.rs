@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 use super::client::Length;
+use super::handshake::Handshake;
 
 /// RFC 9110 7.6.1 and RFC 9113 8.2.2: fields of one connection, listed by `Connection` or not.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -74,15 +75,6 @@ pub struct Call<'a> {
     pub websocket: Option<Handshake>,
 }
 
-/// Where the key of a WebSocket's handshake comes from (RFC 6455 4.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Handshake {
-    /// From the visitor.
-    Visitors,
-    /// From us: HTTP/2 has none (RFC 8441 5).
-    Ours(String),
-}
-
 /// Writes the head of a request with the empty line.
 pub(super) fn write_head(out: &mut Vec<u8>, call: &Call<'_>, length: Length) {
     let method = match call.websocket {
@@ -126,7 +118,7 @@ pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Gives `put` the fields for the application: the visitor's that go on, and ours. Those about the
 /// connection are up to whoever writes the head.
-fn for_upstream(call: &Call<'_>, mut put: impl FnMut(&str, &[u8])) {
+pub(super) fn for_upstream(call: &Call<'_>, mut put: impl FnMut(&str, &[u8])) {
     let visitor = call.headers;
     put(HOST.as_str(), call.told.host.as_bytes());
     let listed = Listed::new(visitor);
@@ -152,6 +144,15 @@ fn for_upstream(call: &Call<'_>, mut put: impl FnMut(&str, &[u8])) {
         put_cookies(visitor, &mut put);
     }
     introduce(&call.told, &mut put);
+}
+
+/// Takes out of an answer what belongs to its connection or is for us.
+pub(super) fn strip(answer: &mut HeaderMap) {
+    let listed = Listed::new(answer);
+    let for_us = HeaderName::from_static("x-accel-buffering");
+    for name in listed.0.iter().chain(&HOP_BY_HOP).chain([&for_us]) {
+        answer.remove(name);
+    }
 }
 
 /// RFC 9113 8.2.3: HTTP/2 may cut `Cookie` into several fields; HTTP/1 has one.
@@ -217,7 +218,7 @@ fn is_ours(name: &str) -> bool {
     name.starts_with(['b', 'f', 'p', 't', 'x']) && OURS.contains(&name)
 }
 
-fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+pub(super) fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     headers
         .get_all(name)
         .iter()

@@ -9,7 +9,7 @@ use super::sticky::Sticky;
 use super::target::Spec;
 use super::{breaker, clock, passive};
 use crate::plan::Problems;
-use crate::settings::{Balance, HealthSettings, UpstreamSettings};
+use crate::settings::{Balance, HealthSettings, Protocol, UpstreamSettings};
 
 /// More targets than this are not one upstream.
 const MOST_TARGETS: usize = 256;
@@ -21,6 +21,8 @@ pub struct UpstreamPlan {
     pub name: String,
     /// What it begins with.
     pub targets: Vec<Spec>,
+    /// What the targets speak.
+    pub protocol: Protocol,
     /// To connect to one target.
     pub connect_timeout: Duration,
     /// To the answer's head, and between two pieces of its body.
@@ -59,6 +61,7 @@ impl UpstreamPlan {
         check(settings, &mut wrong);
         Self {
             name: name.to_owned(),
+            protocol: settings.protocol,
             connect_timeout: settings.connect_timeout.duration(),
             response_timeout: settings.response_timeout.duration(),
             idle_timeout: settings.idle_timeout.duration(),

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::client::Wire;
+use super::h2c::Shared;
 
 #[derive(Debug)]
 struct Idle {
@@ -29,6 +30,7 @@ pub(super) struct PoolLimits {
 pub(super) struct Pool {
     idle: RefCell<VecDeque<Idle>>,
     limits: PoolLimits,
+    multiplexed: Shared,
 }
 
 impl Pool {
@@ -36,6 +38,7 @@ impl Pool {
         Self {
             idle: RefCell::new(VecDeque::new()),
             limits,
+            multiplexed: Shared::default(),
         }
     }
 
@@ -59,6 +62,11 @@ impl Pool {
         if !old && idle.len() < self.limits.most && wire.is_quiet(false) {
             idle.push_back(Idle { wire, since: now });
         }
+    }
+
+    /// The one connection, if the target speaks HTTP/2.
+    pub(super) fn multiplexed(&self) -> &Shared {
+        &self.multiplexed
     }
 
     /// Closes what was idle for too long, and what the application has closed.

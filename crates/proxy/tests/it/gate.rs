@@ -73,7 +73,9 @@ async fn a_refusal_comes_after_the_answers_before_it() {
 #[tokio::test]
 async fn a_body_cut_off_reaches_the_application_as_broken() {
     let app = App::start().await;
-    let proxy = Proxy::to(&app.target);
+    let route = "upstream = 'app'\nrequest_buffering = false";
+    let settings = crate::harness::proxy::app(&app.target).replace("upstream = 'app'", route);
+    let proxy = Proxy::start(&settings);
     let mut visitor = Visitor::connect(proxy.http).await;
     visitor
         .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")

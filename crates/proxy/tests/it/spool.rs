@@ -173,3 +173,16 @@ async fn who_expects_100_gets_it_before_the_body_is_taken_in() {
     visitor.send("abc").await;
     assert_eq!(visitor.answer(false).await.text(), "abc");
 }
+
+#[tokio::test]
+async fn a_body_cut_off_never_reaches_an_application() {
+    let app = App::start().await;
+    let proxy = Proxy::to(&app.target);
+    let mut visitor = Visitor::connect(proxy.http).await;
+    visitor
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        .await;
+    drop(visitor);
+    until("it is logged", || proxy.log().contains("POST / 400")).await;
+    assert_eq!(app.begun(), 0);
+}

@@ -20,9 +20,14 @@ use tokio_rustls::client::TlsStream;
 use crate::harness::{App, Proxy, Visitor, proxy};
 
 fn settings(app: &App) -> String {
+    settings_for(&app.target)
+}
+
+/// Everything, also over HTTPS, to one upstream at `target`.
+pub(crate) fn settings_for(target: &str) -> String {
     format!(
         "https = '127.0.0.1:0'\n[proxy.tls]\ndirectory = '$DIR/tls'\n{}",
-        proxy::app(&app.target).replace("hosts = '*'", "hosts = '*, site.example'")
+        proxy::app(target).replace("hosts = '*'", "hosts = '*, site.example'")
     )
 }
 
@@ -54,7 +59,7 @@ pub(crate) async fn connect(
     stream
 }
 
-async fn h2<B>(directory: &Path, to: SocketAddr) -> SendRequest<B>
+pub(crate) async fn h2<B>(directory: &Path, to: SocketAddr) -> SendRequest<B>
 where
     B: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync>
         + Send

@@ -10,7 +10,7 @@ use tokio_tungstenite::{accept_async, client_async};
 use crate::harness::{App, Proxy, Visitor};
 
 /// Echoes every message.
-async fn echo() -> String {
+pub(crate) async fn echo() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let target = listener.local_addr().expect("address").to_string();
     tokio::spawn(async move {
