@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check, against real services that it starts and stops itself.
 
+mod fuzz;
 mod report;
 mod steps;
 
@@ -66,6 +67,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     drop(fs::remove_file(&results));
     report.step("tests", || tests(arguments, &checkout, &interrupt));
     interrupt.check()?;
+    if arguments.filter.is_none() && !arguments.quick {
+        report.step("fuzz", || fuzz::run(&checkout, &interrupt));
+        interrupt.check()?;
+    }
     report.count(&results, &checkout.state("test")?);
     report.conclude(begin.elapsed())
 }

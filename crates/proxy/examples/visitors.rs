@@ -55,13 +55,19 @@ fn main() -> Result<()> {
                 "resumed" => true,
                 other => bail!("`{other}` is neither `full` nor `resumed`"),
             };
-            let load = Load {
-                address: address.parse()?,
-                connector: connector(certificate, resume)?,
-                resume,
-                until: Instant::now() + Duration::from_secs_f64(seconds.parse()?),
+            let until = Instant::now() + Duration::from_secs_f64(seconds.parse()?);
+            // A store of sessions each: a ticket is used once, and nobody takes another's.
+            let load = |_| {
+                Ok(Load {
+                    address: address.parse()?,
+                    connector: connector(certificate, resume)?,
+                    resume,
+                    until,
+                })
             };
-            tasks.block_on(&runtime, handshakes(load, concurrency.parse()?))
+            let concurrency: usize = concurrency.parse()?;
+            let loads = (0..concurrency).map(load).collect::<Result<_>>()?;
+            tasks.block_on(&runtime, handshakes(loads))
         }
         ["idle", address, certificate, count] => {
             let connector = match *certificate {
@@ -91,7 +97,6 @@ fn connector(certificate: &str, resume: bool) -> Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(client)))
 }
 
-#[derive(Clone)]
 struct Load {
     address: SocketAddr,
     connector: TlsConnector,
@@ -107,11 +112,11 @@ struct Counts {
     microseconds: Vec<u64>,
 }
 
-async fn handshakes(load: Load, concurrency: usize) -> Result<()> {
+async fn handshakes(loads: Vec<Load>) -> Result<()> {
     let counts = Rc::new(RefCell::new(Counts::default()));
     let mut visitors = Vec::new();
-    for _ in 0..concurrency {
-        let (load, counts) = (load.clone(), Rc::clone(&counts));
+    for load in loads {
+        let counts = Rc::clone(&counts);
         visitors.push(tokio::task::spawn_local(async move {
             while Instant::now() < load.until {
                 let begun = Instant::now();
