@@ -19,17 +19,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kiuas_common::listener::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
 
 use crate::body::Inbound;
 use crate::exchange::{self, Connection, Place, Reader};
 use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
 use crate::lane::{Exit, Lane, LaneIo};
+use crate::preface;
 use crate::proxy_protocol::{self, Said};
 use crate::pulse::{Order, Pulse, Stage};
 use crate::record::Recorded;
 use crate::screen::{Gatekeeper, Screen};
+use crate::tls::{Peer, Tls};
 use crate::watched::Watched;
 use crate::worker::Worker;
 
@@ -58,7 +59,7 @@ pub struct Accepted {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<TlsAcceptor>) {
+pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<Arc<Tls>>) {
     let Accepted {
         mut stream,
         peer,
@@ -75,9 +76,10 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<TlsAccept
         }
     };
     let outcome = match tls {
-        None => first(worker, stream, peer, false, place).await,
         // In a place of its own: a plain connection need not have room for a session of TLS.
-        Some(acceptor) => Box::pin(secured(worker, stream, peer, acceptor, place)).await,
+        Some(tls) => Box::pin(secured(worker, stream, peer, tls, place)).await,
+        None if worker.plan().h2c => Box::pin(sniffed(worker, stream, peer, place)).await,
+        None => first(worker, stream, peer, Shown::default(), place).await,
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a visitor's connection ended early");
@@ -103,23 +105,52 @@ async fn introduced(
     })
 }
 
+/// What the handshake told about the other end, if there was one.
+#[derive(Debug, Default)]
+struct Shown {
+    secure: bool,
+    client: Option<Rc<Peer>>,
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn secured(
     worker: Rc<Worker>,
     stream: Stream,
     peer: Option<SocketAddr>,
-    acceptor: TlsAcceptor,
+    tls: Arc<Tls>,
     place: Place,
 ) -> Result<(), BoxError> {
     let limit = worker.plan().limits.handshake;
     // In a place that is given back after it.
-    let handshake = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
-    let stream = handshake.await??;
+    let handshake = Box::pin(tokio::time::timeout(limit, tls.accept(stream)));
+    let Some((stream, client)) = handshake.await?? else {
+        return Ok(());
+    };
+    let shown = Shown {
+        secure: true,
+        client,
+    };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Box::pin(multiplexed(worker, stream, peer, place)).await
+        Box::pin(multiplexed(worker, stream, peer, shown, place)).await
     } else {
-        first(worker, stream, peer, true, place).await
+        first(worker, stream, peer, shown, place).await
+    }
+}
+
+/// A plain connection where both versions of HTTP are spoken (RFC 9113 3.3).
+async fn sniffed(
+    worker: Rc<Worker>,
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    place: Place,
+) -> Result<(), BoxError> {
+    let limit = worker.plan().limits.head;
+    let (stream, is_http2) = tokio::time::timeout(limit, preface::sniff(stream)).await??;
+    if is_http2 {
+        multiplexed(worker, stream, peer, Shown::default(), place).await
+    } else {
+        first(worker, stream, peer, Shown::default(), place).await
     }
 }
 
@@ -128,7 +159,7 @@ async fn first<S: LaneIo>(
     worker: Rc<Worker>,
     stream: S,
     peer: Option<SocketAddr>,
-    secure: bool,
+    shown: Shown,
     place: Place,
 ) -> Result<(), BoxError> {
     let pulse = worker.sweeper.watch(Stage::GraceOver);
@@ -136,7 +167,8 @@ async fn first<S: LaneIo>(
     let connection = Rc::new(Connection {
         worker,
         peer,
-        secure,
+        secure: shown.secure,
+        client: shown.client,
         reader: Reader::Lane,
         pulse,
         place: Rc::new(place),
@@ -172,6 +204,7 @@ where
         worker: Rc::clone(&before.worker),
         peer: before.peer,
         secure: before.secure,
+        client: before.client.clone(),
         reader: Reader::Screen(Arc::clone(&keeper)),
         pulse: Arc::clone(&pulse),
         place: Rc::clone(&before.place),
@@ -202,6 +235,7 @@ async fn multiplexed<S>(
     worker: Rc<Worker>,
     stream: S,
     peer: Option<SocketAddr>,
+    shown: Shown,
     place: Place,
 ) -> Result<(), BoxError>
 where
@@ -213,7 +247,8 @@ where
     let connection = Rc::new(Connection {
         worker: Rc::clone(&worker),
         peer,
-        secure: true,
+        secure: shown.secure,
+        client: shown.client,
         reader: Reader::Frames,
         pulse: Arc::clone(&pulse),
         place: Rc::new(place),

@@ -13,13 +13,14 @@ mod gate;
 mod guard;
 mod notes;
 mod route;
+mod secure;
 mod site;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, HeaderName};
+use http::header::{CONNECTION, HeaderName, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use kiuas_common::telemetry::TraceContext;
@@ -34,6 +35,7 @@ use crate::page;
 use crate::pulse::Pulse;
 use crate::record::{Record, Recorded};
 use crate::screen::{Arrival, Gatekeeper};
+use crate::tls::Peer;
 use crate::visitor::{Host, Visitor};
 use crate::worker::{ThreadPlan, Worker};
 use notes::Notes;
@@ -49,6 +51,8 @@ pub struct Connection {
     pub peer: Option<SocketAddr>,
     /// Over TLS.
     pub secure: bool,
+    /// What the handshake told about the other end, where visitors show certificates.
+    pub client: Option<Rc<Peer>>,
     /// Who reads its requests.
     pub reader: Reader,
     /// Its stamps.
@@ -149,8 +153,14 @@ async fn answer<'p>(
     }
     let host = Host::of(parts).ok_or(Fault::NoSite)?;
     record.host.clone_from(&host.name);
+    if let Some(proof) = secure::challenge(connection, parts) {
+        return Ok(proof);
+    }
     let site = plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
     notes.rules = Some(&site.headers);
+    if visitor.scheme == "https" {
+        record.hsts.clone_from(&site.hsts);
+    }
     if let Some(response) = site::answer(site, &host, &visitor, parts, plan.https_port) {
         return Ok(response);
     }
@@ -160,6 +170,7 @@ async fn answer<'p>(
         record.notice = Some(Arc::clone(&work.message));
         return Err(Fault::Maintenance);
     }
+    secure::admit(connection, site)?;
     let wanted = action::Wanted {
         connection,
         plan,
@@ -204,6 +215,9 @@ fn finish(
     notes: &Notes<'_>,
 ) -> Response<Recorded> {
     let headers = response.headers_mut();
+    if let Some(hsts) = record.hsts.take() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
+    }
     notes.apply(headers);
     if let Ok(id) = HeaderValue::from_str(&record.request_id) {
         headers.insert(X_REQUEST_ID, id);

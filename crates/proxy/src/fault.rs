@@ -15,6 +15,12 @@ pub enum Fault {
     /// No site has this host.
     #[error("no site has this host")]
     NoSite,
+    /// The connection was made for another site, whose visitors show other certificates or none.
+    #[error("the connection was made for another site")]
+    Misdirected,
+    /// Only over HTTPS, where visitors show a certificate.
+    #[error("a certificate is needed, which needs HTTPS")]
+    NoCertificate,
     /// Nothing is served under this path.
     #[error("nothing is served under this path")]
     NotFound,
@@ -92,7 +98,8 @@ impl Fault {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Refused(refusal) => refusal.status(),
-            Self::NoSite => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoSite | Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoCertificate => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::OtherMethods => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,

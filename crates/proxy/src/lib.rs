@@ -28,6 +28,7 @@ pub mod operation;
 pub mod page;
 pub mod password;
 pub mod plan;
+pub mod preface;
 pub mod protection;
 pub mod proxy;
 pub mod proxy_protocol;

@@ -95,9 +95,12 @@ fn prepare(common: &Common) -> anyhow::Result<(Proxy, TelemetrySettings)> {
 
 fn check(common: &Common) -> Result<(), Failure> {
     let (proxy, _) = prepare(common).map_err(Failure::Usage)?;
-    proxy
+    let warnings = proxy
         .check_files()
         .map_err(|error| Failure::Usage(error.into()))?;
+    for warning in warnings {
+        print(&format!("warning: {warning}\n"))?;
+    }
     print("The settings of the proxy can be used.\n")
 }
 

@@ -37,6 +37,12 @@ pub struct AbuseLabel {
     kind: &'static str,
 }
 
+/// Label: the first name of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CertificateLabel {
+    name: String,
+}
+
 /// Label: `http` or `https`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SchemeLabel {
@@ -50,6 +56,7 @@ pub struct Meter {
     refused: Family<RuleLabel, Counter>,
     abused: Family<AbuseLabel, Counter>,
     connections: Family<SchemeLabel, Gauge>,
+    certificates: Family<CertificateLabel, Gauge>,
     /// Requests whose answer is not complete.
     pub in_flight: Gauge,
     /// Open WebSockets.
@@ -84,6 +91,11 @@ impl Meter {
             connections: metrics.register(
                 "proxy_connections",
                 "Open connections of visitors",
+                Family::default(),
+            ),
+            certificates: metrics.register(
+                "proxy_certificate_expiry_timestamp_seconds",
+                "When a certificate expires, in seconds since 1970, by its first name",
                 Family::default(),
             ),
             in_flight: metrics.register(
@@ -135,6 +147,20 @@ impl Meter {
     /// Counts an HTTP/2 connection that went too far.
     pub fn abused(&self, kind: &'static str) {
         self.abused.get_or_create(&AbuseLabel { kind }).inc();
+    }
+
+    /// When the certificate for `name` expires.
+    pub fn certificate_expires(&self, name: &str, seconds: i64) {
+        let name = name.to_owned();
+        self.certificates
+            .get_or_create(&CertificateLabel { name })
+            .set(seconds);
+    }
+
+    /// There is no certificate for `name` any more.
+    pub fn certificate_gone(&self, name: &str) {
+        let name = name.to_owned();
+        self.certificates.remove(&CertificateLabel { name });
     }
 
     /// The gauge of open visitors' connections.

@@ -17,6 +17,7 @@ mod swap;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub use site::{Site, Sites};
 pub use spool::Spool;
 pub use swap::Plans;
 pub use template::{Captured, Scope, Template};
+pub use tls::{AcmePlan, TlsPlan, TlsSite, TlsSource};
 
 /// What the threads work with.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ pub struct Plan {
     pub fast_lane: bool,
     /// Port of the first HTTPS listener, for redirections; known once the listeners are open.
     pub https_port: Option<u16>,
+    /// HTTP/2 on plain connections that begin with its preface.
+    pub h2c: bool,
+    /// Certificates.
+    pub tls: TlsPlan,
 }
 
 /// [`LimitSettings`] as the standard library's types.
@@ -111,6 +117,7 @@ impl Plan {
         let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);
         let spool = Spool::new(&settings.spool, &mut problems);
         let hot_files = HotFiles::new(&settings.files, settings.thread_count(), &mut problems);
+        let tls = TlsPlan::new(settings, &mut problems);
         problems.into_result(Self {
             sites,
             upstreams,
@@ -122,6 +129,8 @@ impl Plan {
             access_log: settings.access_log,
             fast_lane: settings.fast_lane,
             https_port: None,
+            h2c: settings.h2c,
+            tls,
         })
     }
 

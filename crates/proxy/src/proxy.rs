@@ -11,16 +11,16 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Context, Store, StoreError};
-use crate::listeners::{self, Handed, ListenersError, Private};
+use crate::listeners::{self, ListenersError, Private};
 use crate::meter::Meter;
 use crate::operation::{
     Invocation, Order, Orders, PidFile, Predecessor, ReloadError, Running, Secrets, Signals, Source,
 };
 use crate::password;
-use crate::plan::{Plan, Plans};
+use crate::plan::{Plan, PlanError, Plans, Problem};
 use crate::server::{Places, Threads};
-use crate::settings::{ProxySettings, TlsMode};
-use crate::tls::{Certificates, TlsError};
+use crate::settings::ProxySettings;
+use crate::tls::{self, Finding, TlsError};
 use crate::tunnel::Tunnels;
 use crate::upstream;
 use crate::worker::Shared;
@@ -55,6 +55,18 @@ pub enum ProxyError {
     Panicked,
 }
 
+/// Why the files that settings name cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// They cannot be read.
+    #[error("cannot speak HTTPS")]
+    Tls(#[from] TlsError),
+    /// They can, and still visitors would be turned away.
+    #[error(transparent)]
+    Wrong(#[from] PlanError),
+}
+
 /// A proxy that may be started.
 pub struct Proxy {
     settings: ProxySettings,
@@ -78,15 +90,29 @@ impl Proxy {
         })
     }
 
-    /// Reads the files that the settings name.
+    /// Reads the files that the settings name. What is worth knowing and no reason to refuse comes back
+    /// as text.
     ///
     /// # Errors
-    /// The certificate or its key cannot be used.
-    pub fn check_files(&self) -> Result<(), TlsError> {
-        if self.settings.tls.mode == TlsMode::Files && !self.settings.https.0.is_empty() {
-            Certificates::new(&self.settings.tls, &[])?;
+    /// A certificate or its key cannot be used, or visitors would be turned away by it.
+    pub fn check_files(&self) -> Result<Vec<String>, FilesError> {
+        if self.settings.https.0.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let (mut warnings, mut problems) = (Vec::new(), Vec::new());
+        for (key, finding) in tls::check(&self.plan.tls)? {
+            match finding {
+                Finding::Warning(text) => warnings.push(format!("`{key}.tls`: {text}")),
+                Finding::Problem(problem) => problems.push(Problem {
+                    key: format!("{key}.tls"),
+                    problem,
+                }),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(warnings),
+            false => Err(PlanError { problems }.into()),
+        }
     }
 
     /// Serves until SIGTERM, SIGINT, SIGQUIT or an upgrade, and drains. `predecessor` is the process that
@@ -102,8 +128,9 @@ impl Proxy {
     ) -> Result<(), ProxyError> {
         let mut signals = Signals::listen().map_err(ProxyError::Start)?;
         let health = Health::new();
-        let handed = predecessor.as_ref().map(Predecessor::listeners);
-        let (mut running, mut orders) = self.start(invocation, handed, traces, &health).await?;
+        let (mut running, mut orders) = self
+            .start(invocation, predecessor.as_ref(), traces, &health)
+            .await?;
         health.set_ready(true);
         let pid_file =
             PidFile::write(running.settings.pid_path.as_deref()).map_err(ProxyError::PidFile)?;
@@ -132,7 +159,7 @@ impl Proxy {
     async fn start(
         self,
         invocation: Invocation,
-        handed: Option<&[Handed]>,
+        predecessor: Option<&Predecessor>,
         traces: bool,
         health: &Health,
     ) -> Result<(Running, mpsc::Receiver<Order>), ProxyError> {
@@ -142,14 +169,16 @@ impl Proxy {
             source,
         } = self;
         let shutdown = Shutdown::new();
+        let handed = predecessor.map(Predecessor::listeners);
         let (fronts, mut private) = listeners::open(&settings, handed)?;
-        let secrets = Secrets::new(&settings, &plan, &fronts).map_err(ProxyError::Tls)?;
         let metrics = Metrics::new();
+        let meter = Meter::new(&metrics);
+        let secrets = Secrets::new(&plan, &fronts, &meter).map_err(ProxyError::Tls)?;
         plan.https_port = listeners::https_port(&fronts);
         let shared = Shared {
             places: Arc::new(Places::new(plan.limits.connections)),
             plans: Arc::new(Plans::new(plan)),
-            meter: Meter::new(&metrics),
+            meter,
             closed_sites: Arc::default(),
             shutdown,
             tunnels: Tunnels::default(),
@@ -159,7 +188,10 @@ impl Proxy {
             traces,
         };
         if let Some(secrets) = &secrets {
-            shared.tls.store(Some(secrets.config()));
+            if let Some(predecessor) = predecessor {
+                secrets.resume(predecessor);
+            }
+            shared.tls.store(Some(secrets.tls()));
         }
         let store = Store::open(settings.state.as_deref(), &shared)?;
         password::watch(&shared.shutdown);

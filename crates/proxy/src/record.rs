@@ -46,6 +46,8 @@ pub struct Record {
     pub fault: Option<Fault>,
     /// What an operator wants visitors to read about it.
     pub notice: Option<Arc<str>>,
+    /// `Strict-Transport-Security` of the site.
+    pub hsts: Option<http::HeaderValue>,
     status: Option<u16>,
     bytes: u64,
     complete: bool,
@@ -74,6 +76,7 @@ impl Record {
             retries: 0,
             fault: None,
             notice: None,
+            hsts: None,
             status: None,
             bytes: 0,
             complete: false,

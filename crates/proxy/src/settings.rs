@@ -33,7 +33,10 @@ pub use list::List;
 pub use site::{RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings};
 pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
-pub use tls::{TlsMode, TlsSettings};
+pub use tls::{
+    AcmeChallenge, AcmeSettings, ClientAuthMode, ClientAuthSettings, ExternalAccountSettings,
+    HstsSettings, PairSettings, SiteTlsSettings, TlsMode, TlsProfile, TlsSettings,
+};
 pub use upstream::{Balance, Protocol, UpstreamSettings};
 
 /// Section `[proxy]`.
@@ -44,6 +47,8 @@ pub struct ProxySettings {
     pub http: List<Address>,
     /// Addresses for HTTPS.
     pub https: List<Address>,
+    /// HTTP/2 without TLS on the plain addresses, for visitors who know of it beforehand.
+    pub h2c: bool,
     /// Threads that serve; 0 means one a core.
     pub threads: usize,
     /// Address of the admin listener (`/healthz`, `/readyz`, `/metrics`); none by default.
@@ -86,6 +91,7 @@ impl Default for ProxySettings {
         Self {
             http: List(vec![Address::Tcp(([127, 0, 0, 1], 8080).into())]),
             https: List(Vec::new()),
+            h2c: false,
             threads: 0,
             admin: None,
             pid_path: None,

@@ -1,185 +1,176 @@
-//! TLS towards visitors: rustls with aws-lc-rs, TLS 1.2 and 1.3, tickets for resumption, HTTP/2 by
-//! ALPN. The certificate may be replaced while connections are open.
+//! TLS towards visitors: rustls with aws-lc-rs. Certificates by the name that a visitor asks for, from
+//! files, from the local authority or ordered by ACME; they may be replaced while connections are
+//! open. Tickets for resumption, client certificates by site, HTTP/2 by ALPN.
+//!
+//! One [`Tls`] lives as long as the process. A reload gives it another plan ([`Tls::prepare`]).
 
+mod acme;
 mod authority;
+mod build;
+mod challenge;
+mod client;
+mod credential;
+mod door;
+mod error;
+mod facts;
+mod fetch;
+mod keep;
 mod key_file;
+mod names;
+mod ocsp;
+mod placeholder;
+mod profile;
+mod resolver;
+mod set;
+mod stamp;
+mod subject;
+mod ticket;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use kiuas_common::Shutdown;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 pub use authority::LocalAuthority;
+pub use build::check;
+pub use challenge::WELL_KNOWN;
+pub use client::Peer;
+pub use error::TlsError;
+pub use facts::{Facts, Finding, KeyKind};
+pub use ticket::TicketKeys;
 
-use crate::settings::{TlsMode, TlsSettings};
+use crate::plan::TlsPlan;
+use build::Built;
+use challenge::{ACME_TLS, Challenges};
+use door::Doors;
+use resolver::{Resolver, Table};
 
-/// How often a certificate of the local authority is looked at, and files are read again.
-const RENEWAL_EVERY: Duration = Duration::from_secs(3600);
-
-/// Why there is no TLS.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// A PEM file cannot be read or holds nothing of the kind.
-    #[error("cannot read the {what} in {}", path.display())]
-    Pem {
-        /// `certificate` or `private key`.
-        what: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: rustls_pki_types::pem::Error,
-    },
-    /// A file cannot be read or written.
-    #[error("cannot use {}", path.display())]
-    File {
-        /// Which one.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// A certificate cannot be made.
-    #[error("cannot make a certificate")]
-    Make(#[source] rcgen::Error),
-    /// Certificate and key do not fit each other or the provider.
-    #[error("cannot use the certificate")]
-    Use(#[source] rustls::Error),
-    /// A path is missing in the settings.
-    #[error("`proxy.tls.{0}` is not set")]
-    Missing(&'static str),
-}
-
-/// Where certificates come from, and the current one.
+/// Everything that handshakes need, shared by all threads.
 #[derive(Debug)]
-pub struct Certificates {
-    source: Source,
-    current: Arc<Current>,
+pub struct Tls {
+    table: Arc<ArcSwap<Table>>,
+    doors: ArcSwap<Doors>,
+    resolver: Arc<Resolver>,
+    challenges: Arc<Challenges>,
+    tickets: Arc<TicketKeys>,
+    plan: Mutex<Arc<TlsPlan>>,
+    authority: Mutex<Option<Arc<LocalAuthority>>>,
+    /// Another plan may want certificates that are to be ordered.
+    changed: Notify,
 }
 
+/// Another plan, with everything that it needs.
 #[derive(Debug)]
-enum Source {
-    Authority(LocalAuthority),
-    Files { certificate: PathBuf, key: PathBuf },
+pub struct Prepared {
+    built: Built,
+    doors: Doors,
+    plan: Arc<TlsPlan>,
 }
 
-impl Source {
-    fn load(&self) -> Result<CertifiedKey, TlsError> {
-        match self {
-            Self::Authority(authority) => authority.certificate(),
-            Self::Files { certificate, key } => from_files(certificate, key),
-        }
-    }
-}
-
-impl Certificates {
-    /// Reads or makes the certificate; `names` are the hosts that it should be good for.
+impl Tls {
+    /// Reads or makes every certificate of `plan`.
     ///
     /// # Errors
-    /// [`TlsError`].
-    pub fn new(settings: &TlsSettings, names: &[String]) -> Result<Self, TlsError> {
-        let path = |path: &Option<PathBuf>, key| path.clone().ok_or(TlsError::Missing(key));
-        let source = match settings.mode {
-            TlsMode::LocalAuthority => {
-                Source::Authority(LocalAuthority::open(&settings.directory, names)?)
-            }
-            TlsMode::Files => Source::Files {
-                certificate: path(&settings.certificate, "certificate")?,
-                key: path(&settings.key, "key")?,
-            },
-        };
-        let current = Arc::new(Current(ArcSwap::from_pointee(source.load()?)));
-        Ok(Self { source, current })
+    /// One of them cannot be used.
+    pub fn new(plan: &TlsPlan) -> Result<Arc<Self>, TlsError> {
+        let table = Arc::new(ArcSwap::from_pointee(Table::default()));
+        let challenges = Arc::<Challenges>::default();
+        let resolver = Arc::new(Resolver {
+            table: Arc::clone(&table),
+            challenges: Arc::clone(&challenges),
+        });
+        let tickets = Arc::new(TicketKeys::new().ok_or(TlsError::Randomness)?);
+        let built = build::table(plan, &table.load())?;
+        let doors = Doors::new(plan, &resolver, &tickets)?;
+        table.store(Arc::new(built.table));
+        Ok(Arc::new(Self {
+            table,
+            doors: ArcSwap::from_pointee(doors),
+            resolver,
+            challenges,
+            tickets,
+            plan: Mutex::new(Arc::new(plan.clone())),
+            authority: Mutex::new(built.authority),
+            changed: Notify::new(),
+        }))
     }
 
-    /// What listeners need.
+    /// Gets ready for another plan: certificates that stay are kept, changed files are read.
     ///
     /// # Errors
-    /// The provider cannot make ticket keys.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&self.current) as _;
-        let mut server = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
-        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        server.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Use)?;
-        Ok(TlsAcceptor::from(Arc::new(server)))
+    /// A certificate cannot be used.
+    pub fn prepare(&self, plan: &TlsPlan) -> Result<Prepared, TlsError> {
+        Ok(Prepared {
+            built: build::table(plan, &self.table.load())?,
+            doors: Doors::new(plan, &self.resolver, &self.tickets)?,
+            plan: Arc::new(plan.clone()),
+        })
+    }
+
+    /// New handshakes go by what was prepared; open connections stay as they are.
+    pub fn install(&self, prepared: Prepared) {
+        *self.authority.lock() = prepared.built.authority;
+        *self.plan.lock() = prepared.plan;
+        self.table.store(Arc::new(prepared.built.table));
+        self.doors.store(Arc::new(prepared.doors));
+        self.changed.notify_one();
     }
 
     /// The file that browsers must be told to trust, if there is one.
     #[must_use]
-    pub fn authority_file(&self) -> Option<&Path> {
-        match &self.source {
-            Source::Authority(authority) => Some(authority.file()),
-            Source::Files { .. } => None,
+    pub fn authority_file(&self) -> Option<PathBuf> {
+        let authority = self.authority.lock();
+        authority
+            .as_deref()
+            .map(LocalAuthority::file)
+            .map(Path::to_owned)
+    }
+
+    /// Keys of session tickets, for the process that takes over.
+    #[must_use]
+    pub fn tickets(&self) -> &TicketKeys {
+        &self.tickets
+    }
+
+    /// The answer to an authority that asks over plain HTTP whether a name is ours.
+    #[must_use]
+    pub fn challenge_file(&self, path: &str) -> Option<Bytes> {
+        self.challenges.file(path)
+    }
+
+    /// One handshake. The caller sets the deadline. `None`: it was an authority's question and is
+    /// answered.
+    ///
+    /// # Errors
+    /// The handshake failed; the visitor was told why.
+    pub async fn accept<S>(&self, stream: S) -> io::Result<Option<(TlsStream<S>, Option<Rc<Peer>>)>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let doors = self.doors.load_full();
+        let (stream, terms) = if doors.all_alike() {
+            let acceptor = TlsAcceptor::from(Arc::clone(&doors.open.config));
+            (acceptor.accept(stream).await?, None)
+        } else {
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            let door = doors.find(start.client_hello().server_name());
+            let stream = start.into_stream(Arc::clone(&door.config)).await?;
+            (stream, door.terms.clone())
+        };
+        let connection = stream.get_ref().1;
+        if connection.alpn_protocol() == Some(ACME_TLS) {
+            return Ok(None);
         }
+        let peer = terms.map(|terms| Rc::new(Peer::new(terms, connection)));
+        Ok(Some((stream, peer)))
     }
-
-    /// Looks again from time to time, so that an expiring certificate is replaced in time. Open
-    /// connections keep the old one.
-    pub fn renew_in_background(self, shutdown: &Shutdown) {
-        let until = shutdown.clone();
-        shutdown.spawn(async move {
-            let mut rounds = tokio::time::interval(RENEWAL_EVERY);
-            rounds.tick().await;
-            loop {
-                tokio::select! {
-                    _ = rounds.tick() => {}
-                    () = until.draining() => return,
-                }
-                match self.source.load() {
-                    Ok(certificate) => self.current.0.store(Arc::new(certificate)),
-                    Err(error) => tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "the certificate cannot be renewed, the old one stays in use"
-                    ),
-                }
-            }
-        });
-    }
-}
-
-/// The certificate in use.
-#[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
-    }
-}
-
-fn from_files(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let pem = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| TlsError::Pem { what, path, source }
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .and_then(|chain| match chain.is_empty() {
-            true => Err(rustls_pki_types::pem::Error::NoItemsFound),
-            false => Ok(chain),
-        })
-        .map_err(pem("certificate", certificate))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(pem("private key", key))?;
-    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(TlsError::Use)
-}
-
-fn read(path: &Path) -> Result<String, TlsError> {
-    fs::read_to_string(path).map_err(|source| TlsError::File {
-        path: path.to_owned(),
-        source,
-    })
 }

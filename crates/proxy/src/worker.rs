@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use kiuas_common::Shutdown;
-use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::files;
@@ -17,6 +16,7 @@ use crate::plan::{Plan, Plans};
 use crate::protection::Protection;
 use crate::pulse::Sweeper;
 use crate::server::Places;
+use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use crate::upstream::Upstream;
 
@@ -38,7 +38,7 @@ pub struct Shared {
     /// Places for visitors' connections.
     pub places: Arc<Places>,
     /// What speaks TLS on the HTTPS listeners, if there are any.
-    pub tls: Arc<ArcSwapOption<ServerConfig>>,
+    pub tls: Arc<ArcSwapOption<Tls>>,
     /// Buckets and counters that protect the sites.
     pub protection: Arc<Protection>,
     /// Spans are exported: make them.

@@ -14,6 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::action::Wanted;
 use super::gate;
+use super::secure;
 use crate::body::{self, BodyPace, Inbound, Outbound, SpoolError};
 use crate::fault::Fault;
 use crate::meter::Counted;
@@ -84,6 +85,7 @@ pub(super) async fn run(
         target: &parts.uri,
         headers: &parts.headers,
         told: Told {
+            certificate: secure::certificate(wanted.connection),
             client: wanted.visitor.address,
             scheme: wanted.visitor.scheme,
             host: &wanted.host.value,

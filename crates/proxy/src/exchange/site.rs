@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::body::Outbound;
 use crate::plan::Site;
+use crate::tls::WELL_KNOWN;
 use crate::visitor::{Host, Visitor};
 
 const NO_ROBOTS: &str = "User-agent: *\nDisallow: /\n";
@@ -20,6 +21,10 @@ pub(super) fn answer(
     parts: &Parts,
     https_port: Option<u16>,
 ) -> Option<Response<Outbound>> {
+    // An authority that wants to see a proof may ask over plain HTTP alone (RFC 8555 8.3).
+    if parts.uri.path().starts_with(WELL_KNOWN) {
+        return None;
+    }
     let to_https = site.redirect_https && visitor.scheme == "http";
     let other = site.canonical.as_ref().filter(|name| **name != host.name);
     if to_https || other.is_some() {

@@ -6,11 +6,13 @@
 //! new → old   `ready`, or `failed: …`
 //! ```
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 
 use crate::listeners::Handed;
@@ -25,10 +27,20 @@ pub(super) const READY: &str = "ready";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the new process is told.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Handover {
     /// In the order of the descriptors.
     pub(super) listeners: Vec<Handed>,
+    /// Keys of TLS session tickets, in base64: visitors resume with the new process.
+    #[serde(default)]
+    pub(super) tickets: Option<String>,
+}
+
+/// Without the keys.
+impl fmt::Debug for Handover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handover({:?})", self.listeners)
+    }
 }
 
 /// The new process's end.
@@ -67,6 +79,11 @@ impl Predecessor {
     /// The sockets it hands over.
     pub(crate) fn listeners(&self) -> &[Handed] {
         &self.handover.listeners
+    }
+
+    /// The keys of session tickets that it hands over.
+    pub(crate) fn tickets(&self) -> Option<Vec<u8>> {
+        BASE64_STANDARD.decode(self.handover.tickets.as_ref()?).ok()
     }
 
     /// From here on this process serves.

@@ -6,7 +6,8 @@ use std::error::Error;
 use kiuas_common::settings::SettingsError;
 use serde::{Deserialize, Serialize};
 
-use super::{Running, Secrets};
+use super::Running;
+use super::secrets::{Change, Secrets};
 use crate::listeners::{self, Changes, Front, ListenersError};
 use crate::plan::{Plan, PlanError};
 use crate::settings::ProxySettings;
@@ -95,7 +96,7 @@ impl Running {
         let mut settings = (self.source)()?;
         let mut plan = Plan::new(&settings)?;
         let changes = listeners::change(&self.fronts, &settings)?;
-        let secrets = self.new_secrets(&settings, &plan, &changes)?;
+        let secrets = self.new_secrets(&plan, &changes)?;
         for front in &changes.added {
             self.threads
                 .open(front)
@@ -103,9 +104,13 @@ impl Running {
                 .map_err(ListenersError::Use)?;
         }
         // Nothing can fail from here on.
-        if let Some(secrets) = secrets {
-            self.shared.tls.store(Some(secrets.config()));
-            self.secrets = Some(secrets);
+        match (secrets, &self.secrets) {
+            (Change::First(secrets), _) => {
+                self.shared.tls.store(Some(secrets.tls()));
+                self.secrets = Some(secrets);
+            }
+            (Change::Other(prepared), Some(secrets)) => secrets.tls().install(prepared),
+            _ => {}
         }
         let reloaded = Reloaded {
             opened: changes.added.iter().map(name).collect(),
@@ -126,17 +131,13 @@ impl Running {
         Ok(reloaded)
     }
 
-    /// `None` if those in force are what the settings want, or nobody speaks HTTPS.
-    fn new_secrets(
-        &self,
-        settings: &ProxySettings,
-        plan: &Plan,
-        changes: &Changes,
-    ) -> Result<Option<Secrets>, TlsError> {
-        match &self.secrets {
-            Some(secrets) if secrets.are_for(settings, plan) => Ok(None),
-            _ => Secrets::new(settings, plan, self.fronts.iter().chain(&changes.added)),
+    fn new_secrets(&self, plan: &Plan, changes: &Changes) -> Result<Change, TlsError> {
+        if let Some(secrets) = &self.secrets {
+            return secrets.prepare(plan);
         }
+        let fronts = self.fronts.iter().chain(&changes.added);
+        let secrets = Secrets::new(plan, fronts, &self.shared.meter)?;
+        Ok(secrets.map_or(Change::Nothing, Change::First))
     }
 }
 

@@ -1,23 +1,31 @@
-//! The certificates in force, and what they were made from.
+//! The certificates in force.
 
 use std::sync::Arc;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use kiuas_common::Shutdown;
-use rustls::ServerConfig;
-use tokio_rustls::TlsAcceptor;
 
+use super::Predecessor;
 use crate::listeners::Front;
+use crate::meter::Meter;
 use crate::plan::Plan;
-use crate::settings::{ProxySettings, TlsSettings};
-use crate::tls::{Certificates, TlsError};
+use crate::tls::{Prepared, Tls, TlsError};
 
 /// Certificates that are kept fresh while this lives.
 pub(crate) struct Secrets {
-    acceptor: TlsAcceptor,
-    settings: TlsSettings,
-    names: Vec<String>,
-    /// Of the task that renews them.
+    tls: Arc<Tls>,
+    /// Of the tasks that keep them.
     life: Shutdown,
+}
+
+/// What a reload does about certificates.
+pub(super) enum Change {
+    /// Nobody speaks HTTPS.
+    Nothing,
+    /// Somebody does from now on.
+    First(Secrets),
+    /// Others, or the same read again.
+    Other(Prepared),
 }
 
 impl Secrets {
@@ -26,41 +34,52 @@ impl Secrets {
     /// # Errors
     /// [`TlsError`].
     pub(crate) fn new<'a>(
-        settings: &ProxySettings,
         plan: &Plan,
         fronts: impl IntoIterator<Item = &'a Front>,
+        meter: &Meter,
     ) -> Result<Option<Self>, TlsError> {
         if !fronts.into_iter().any(|front| front.secure) {
             return Ok(None);
         }
-        let names = plan.sites.names();
-        let certificates = Certificates::new(&settings.tls, names)?;
-        if let Some(file) = certificates.authority_file() {
+        let tls = Tls::new(&plan.tls)?;
+        if let Some(file) = tls.authority_file() {
             tracing::info!(
                 tls.authority = %file.display(),
                 "browsers trust this proxy once they trust `{}`",
                 file.display()
             );
         }
-        let acceptor = certificates.acceptor()?;
         let life = Shutdown::new();
-        certificates.renew_in_background(&life);
-        Ok(Some(Self {
-            acceptor,
-            settings: settings.tls.clone(),
-            names: names.to_vec(),
-            life,
-        }))
+        tls.keep(&life, meter);
+        Ok(Some(Self { tls, life }))
     }
 
     /// What connections are accepted with.
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(self.acceptor.config())
+    pub(crate) fn tls(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls)
     }
 
-    /// True if these settings want the same certificates.
-    pub(crate) fn are_for(&self, settings: &ProxySettings, plan: &Plan) -> bool {
-        self.settings == settings.tls && self.names == plan.sites.names()
+    /// Keys of session tickets for the process that takes over, in base64.
+    pub(super) fn tickets(&self) -> String {
+        BASE64_STANDARD.encode(self.tls.tickets().export())
+    }
+
+    /// Takes over the keys of the process before.
+    pub(crate) fn resume(&self, predecessor: &Predecessor) {
+        let taken = predecessor
+            .tickets()
+            .is_none_or(|state| self.tls.tickets().import(&state));
+        if !taken {
+            tracing::warn!("the older process's session keys cannot be used: sessions begin anew");
+        }
+    }
+
+    /// Gets ready for another plan.
+    ///
+    /// # Errors
+    /// A certificate cannot be used.
+    pub(super) fn prepare(&self, plan: &Plan) -> Result<Change, TlsError> {
+        self.tls.prepare(&plan.tls).map(Change::Other)
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::Running;
+use super::Secrets;
 use super::handover::{FORM, Handover, MOST, READY, VARIABLE};
 use crate::listeners;
 
@@ -122,7 +123,8 @@ impl Running {
             .map_err(UpgradeError::HandOver)?;
         let (listeners, descriptors) = sockets.into_iter().unzip();
         let mut newborn = Newborn(Some(start(&invocation, theirs.into(), descriptors)?));
-        let handover = Handover { listeners };
+        let tickets = self.secrets.as_ref().map(Secrets::tickets);
+        let handover = Handover { listeners, tickets };
         tokio::time::timeout(START_PATIENCE, agree(ours, &handover))
             .await
             .map_err(|_| UpgradeError::Late(START_PATIENCE))??;

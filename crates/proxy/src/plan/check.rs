@@ -1,11 +1,10 @@
 //! Problems, collected so that one run of `check` shows them all.
 
 use std::fmt;
-use std::path::Path;
 
 use kiuas_common::Address;
 
-use crate::settings::{ProxySettings, TlsMode};
+use crate::settings::ProxySettings;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,14 +90,6 @@ pub(super) fn general(settings: &ProxySettings, problems: &mut Problems) {
         );
     }
     positive_periods(settings, problems);
-    if settings.tls.mode == TlsMode::Files && !settings.https.0.is_empty() {
-        file(
-            "tls.certificate",
-            settings.tls.certificate.as_deref(),
-            problems,
-        );
-        file("tls.key", settings.tls.key.as_deref(), problems);
-    }
 }
 
 fn positive_periods(settings: &ProxySettings, problems: &mut Problems) {
@@ -129,16 +120,5 @@ fn positive_periods(settings: &ProxySettings, problems: &mut Problems) {
             "limits.tunnel_drain",
             "must not be shorter than `proxy.limits.drain_timeout`",
         );
-    }
-}
-
-fn file(key: &str, path: Option<&Path>, problems: &mut Problems) {
-    match path {
-        None => problems.add(key, "must name a PEM file when `proxy.tls.mode` is `files`"),
-        Some(path) => {
-            if let Err(error) = std::fs::File::open(path) {
-                problems.add(key, format!("cannot read {}: {error}", path.display()));
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use http::HeaderValue;
 use kiuas_common::Bytes;
 
 use super::canonical;
@@ -10,7 +11,8 @@ use super::guard::Guard;
 use super::headers::HeaderRules;
 use super::route::{self, Making};
 use super::routes::Routes;
-use crate::settings::SiteSettings;
+use super::tls;
+use crate::settings::{ClientAuthSettings, SiteSettings};
 
 /// One site.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub struct Site {
     pub noindex: bool,
     /// Fields of answers where no route applies.
     pub headers: HeaderRules,
+    /// `Strict-Transport-Security`.
+    pub hsts: Option<HeaderValue>,
+    /// Visitors show certificates.
+    pub client_auth: Option<ClientAuthSettings>,
     /// What is served.
     pub routes: Routes,
 }
@@ -75,6 +81,11 @@ impl Sites {
                 redirect_https: site.redirect_https,
                 canonical: canonical::new(&key, site, problems),
                 noindex: site.noindex,
+                hsts: site
+                    .hsts
+                    .as_ref()
+                    .and_then(|hsts| tls::hsts(&key, hsts, problems)),
+                client_auth: site.client_auth.clone(),
                 routes,
                 headers,
             });

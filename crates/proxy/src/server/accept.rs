@@ -9,7 +9,6 @@ use futures_util::FutureExt;
 use kiuas_common::Address;
 use kiuas_common::listener::{Stream, TokioListener};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{self, Accepted};
@@ -101,14 +100,15 @@ impl Gate {
             peer,
             place,
         };
-        let tls = self.acceptor();
+        let tls = match self.secure {
+            true => shared.tls.load_full(),
+            false => None,
+        };
+        // Nothing is ever said in the open where TLS is expected.
+        if self.secure && tls.is_none() {
+            return;
+        }
         let serve = connection::serve(Rc::clone(&self.worker), accepted, tls);
         shared.shutdown.spawn_local(serve);
-    }
-
-    /// The certificates in force.
-    fn acceptor(&self) -> Option<TlsAcceptor> {
-        let config = self.worker.shared.tls.load_full().filter(|_| self.secure)?;
-        Some(TlsAcceptor::from(config))
     }
 }

@@ -4,8 +4,8 @@ use kiuas_common::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessSettings, FilesSettings, ForwardAuthSettings, HeaderSettings, List, PasswordSettings,
-    RateSettings, Satisfy, Switch,
+    AccessSettings, ClientAuthSettings, FilesSettings, ForwardAuthSettings, HeaderSettings,
+    HstsSettings, List, PasswordSettings, RateSettings, Satisfy, SiteTlsSettings, Switch,
 };
 
 /// One site: hosts and what is served under them.
@@ -41,6 +41,15 @@ pub struct SiteSettings {
     /// Fields of answers and requests.
     #[serde(default)]
     pub headers: Option<HeaderSettings>,
+    /// Where its certificates come from, instead of `proxy.tls.mode`.
+    #[serde(default)]
+    pub tls: Option<SiteTlsSettings>,
+    /// Visitors show certificates.
+    #[serde(default)]
+    pub client_auth: Option<ClientAuthSettings>,
+    /// `Strict-Transport-Security` on every answer over HTTPS.
+    #[serde(default)]
+    pub hsts: Option<HstsSettings>,
     /// Exact paths win over prefixes, longer prefixes over shorter ones.
     #[serde(default)]
     pub routes: Vec<RouteSettings>,

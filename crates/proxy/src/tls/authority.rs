@@ -12,10 +12,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
-use super::{TlsError, from_files, key_file, read};
+use super::credential::Credential;
+use super::{TlsError, key_file};
 
 const AUTHORITY_YEARS: i64 = 10;
 const CERTIFICATE_DAYS: i64 = 90;
@@ -82,18 +82,18 @@ impl LocalAuthority {
     ///
     /// # Errors
     /// It cannot be made, written or read.
-    pub fn certificate(&self) -> Result<CertifiedKey, TlsError> {
+    pub(super) fn certificate(&self) -> Result<Credential, TlsError> {
         if !self.is_current() {
             self.issue()?;
         }
-        from_files(&self.path("server.pem"), &self.path("server-key.pem"))
+        Credential::from_files(&self.path("server.pem"), &self.path("server-key.pem"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    fn is_current(&self) -> bool {
+    pub(super) fn is_current(&self) -> bool {
         let note: Option<Note> = fs::read_to_string(self.path("server.json"))
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok());
@@ -142,13 +142,13 @@ impl LocalAuthority {
     }
 }
 
-fn name(text: &str) -> DistinguishedName {
+pub(super) fn name(text: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, text);
     name
 }
 
-fn valid_for(params: &mut CertificateParams, days: i64) {
+pub(super) fn valid_for(params: &mut CertificateParams, days: i64) {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let day = |date: civil::Date| {
         let month = u8::try_from(date.month()).unwrap_or(1);
@@ -157,4 +157,11 @@ fn valid_for(params: &mut CertificateParams, days: i64) {
     };
     params.not_before = day(today.saturating_sub(BACKDATED_DAYS.days()));
     params.not_after = day(today.saturating_add(days.days()));
+}
+
+fn read(path: &Path) -> Result<String, TlsError> {
+    fs::read_to_string(path).map_err(|source| TlsError::File {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -27,14 +27,16 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// What only we may say. `proxy` is what CGI turns into `HTTP_PROXY` (httpoxy).
-const OURS: [&str; 15] = [
+const OURS: [&str; 17] = [
     "baggage",
     "forwarded",
     "proxy",
     "traceparent",
     "tracestate",
     "true-client-ip",
+    "x-client-cert-subject",
     "x-client-ip",
+    "x-client-verify",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-port",
@@ -56,6 +58,9 @@ pub struct Told<'a> {
     pub host: &'a HeaderValue,
     /// Of this request.
     pub request_id: &'a str,
+    /// Subject of the visitor's certificate, where the site asks for certificates: `None` outside, empty
+    /// if there was none.
+    pub certificate: Option<Option<&'a HeaderValue>>,
     /// The span that the application's span is a child of.
     pub trace: Option<&'a TraceContext>,
 }
@@ -181,6 +186,17 @@ fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
     put("x-forwarded-proto", told.scheme.as_bytes());
     put("x-forwarded-host", told.host.as_bytes());
     put("x-request-id", told.request_id.as_bytes());
+    if let Some(subject) = told.certificate {
+        let verdict: &[u8] = if subject.is_some() {
+            b"SUCCESS"
+        } else {
+            b"NONE"
+        };
+        put("x-client-verify", verdict);
+        if let Some(subject) = subject {
+            put("x-client-cert-subject", subject.as_bytes());
+        }
+    }
     if let Some(trace) = told.trace {
         put(TRACEPARENT, trace.traceparent.as_bytes());
         if let Some(state) = &trace.tracestate {

@@ -1,5 +1,11 @@
 //! HTTPS with the local authority: HTTP/1.1, HTTP/2, keys, renewal, redirection.
 
+mod client;
+mod kit;
+mod resume;
+mod sites;
+mod transport;
+
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

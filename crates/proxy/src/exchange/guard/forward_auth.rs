@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use super::super::action::Wanted;
+use super::super::secure;
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::plan::{ForwardAuth, path};
@@ -81,6 +82,7 @@ async fn ask(auth: &ForwardAuth, wanted: &Wanted<'_>, parts: &Parts) -> Result<F
             scheme: visitor.scheme,
             host: &wanted.host.value,
             request_id: &visitor.request_id,
+            certificate: secure::certificate(wanted.connection),
             trace: visitor.trace.as_ref(),
         },
         websocket: None,
