@@ -1,10 +1,151 @@
 //! The shared response cache (RFC 9111, 5861, 9211, 9213).
 //!
-//! Policy is pure ([`control`], [`targeted`], [`vary`], [`policy`]) and knows no store.
+//! Policy is pure ([`control`], [`targeted`], [`vary`], [`policy`]) and knows no store. [`memory`] holds
+//! what is stored, [`fill`] what is on its way, [`serve`] makes answers of it. The phases that call all
+//! this are in [`crate::exchange`].
+//!
+//! A look-up takes one lock of the sharded map, for reading, and copies nothing but a head.
 
 pub mod control;
 pub mod date;
+pub mod entry;
+pub mod fill;
+pub mod key;
+pub mod memory;
 pub mod policy;
+mod purge;
+mod range;
 pub mod rules;
+pub mod serve;
+pub mod status;
 pub mod targeted;
 pub mod vary;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use entry::Entry;
+use fill::Fills;
+use key::{Key, KeyRef};
+use memory::{Memory, Variants};
+pub use purge::{Purge, Purged};
+use quick_cache::sync::Cache as Map;
+
+/// Keys that are remembered as not storable.
+const MOST_PASSES: usize = 8192;
+/// For so long requests for such a key do not wait for each other, in milliseconds.
+const PASS: u64 = 10_000;
+
+/// How much the cache may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capacity {
+    /// Bytes in memory.
+    pub memory: u64,
+}
+
+/// The cache, shared by all threads. It survives a reload.
+#[derive(Debug)]
+pub struct Cache {
+    memory: Memory,
+    /// What is on its way.
+    pub fills: Fills,
+    passes: Map<u64, u64>,
+    filling: AtomicU64,
+    most_filling: u64,
+}
+
+impl Cache {
+    /// Empty.
+    #[must_use]
+    pub fn new(capacity: &Capacity) -> Self {
+        Self {
+            memory: Memory::new(capacity.memory),
+            fills: Fills::default(),
+            passes: Map::new(MOST_PASSES),
+            filling: AtomicU64::new(0),
+            most_filling: capacity.memory,
+        }
+    }
+
+    /// What is stored under `key`.
+    #[must_use]
+    pub fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Variants>> {
+        self.memory.get(key)
+    }
+
+    /// Stores an answer.
+    pub fn store(&self, entry: &Arc<Entry>) {
+        if entry.weight() <= self.memory.most_weight() {
+            self.memory.put(entry);
+        } else {
+            self.memory.remove(&entry.key);
+        }
+    }
+
+    /// Forgets one answer.
+    pub fn remove(&self, entry: &Arc<Entry>) {
+        self.memory.remove_entry(entry);
+    }
+
+    /// Forgets everything under `key`, also what is on its way (RFC 9111 4.4).
+    pub fn invalidate(&self, key: &Key) {
+        self.fills.doom(key);
+        self.memory.remove(key);
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn memory_used(&self) -> u64 {
+        self.memory.weight()
+    }
+
+    /// The last answer for `key` was not storable: requests for it need not wait for each other.
+    pub fn note_pass(&self, key: &KeyRef<'_>, now: u64) {
+        self.passes.insert(key.hash_value(), now + PASS);
+    }
+
+    /// An answer for `key` is stored.
+    pub fn forget_pass(&self, key: &KeyRef<'_>) {
+        self.passes.remove(&key.hash_value());
+    }
+
+    /// True if requests for `key` do not wait for each other.
+    #[must_use]
+    pub fn is_passed(&self, key: &KeyRef<'_>, now: u64) -> bool {
+        self.passes
+            .get(&key.hash_value())
+            .is_some_and(|until| now < until)
+    }
+
+    /// Room for answers on their way; none is left when as much is on its way as the memory tier holds.
+    #[must_use]
+    pub fn reserve(self: &Arc<Self>) -> Reserved {
+        Reserved {
+            cache: Arc::clone(self),
+            bytes: 0,
+        }
+    }
+}
+
+/// Bytes that an answer on its way takes.
+#[derive(Debug)]
+pub struct Reserved {
+    cache: Arc<Cache>,
+    bytes: u64,
+}
+
+impl Reserved {
+    /// Takes `bytes` more; false if that is too much.
+    #[must_use]
+    pub fn grow(&mut self, bytes: u64) -> bool {
+        let all = self.cache.filling.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        all.saturating_add(bytes) <= self.cache.most_filling
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.cache.filling.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -3,11 +3,13 @@
 //! ```text
 //! arrive → gate → visitor → site → route → guard → action ─┬→ files
 //!                                                          ├→ redirect, respond
-//!                                                          └→ upstream ─→ tunnel (101)
+//!                                                          └→ cache look-up → upstream ─→ tunnel (101)
+//!                                                                             └→ cache fill
 //!        → answer (page for a fault, headers) → record (log, metrics) at the body's end
 //! ```
 
 mod action;
+mod cache;
 mod forward;
 mod gate;
 mod guard;
@@ -256,6 +258,16 @@ fn server_span(parts: &Parts, visitor: &Visitor) -> Span {
 pub struct AwaitedTurn<'a> {
     keeper: Option<&'a Gatekeeper>,
     arrival: Option<Arrival>,
+}
+
+impl AwaitedTurn<'static> {
+    /// Of a request that no connection waits for.
+    fn nobodys() -> Self {
+        Self {
+            keeper: None,
+            arrival: None,
+        }
+    }
 }
 
 impl<'a> AwaitedTurn<'a> {

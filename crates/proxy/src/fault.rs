@@ -87,6 +87,9 @@ pub enum Fault {
     /// The application's answer broke off or is no HTTP.
     #[error("the application's answer broke off or is no HTTP")]
     BrokenAnswer,
+    /// The visitor wanted what is stored, and nothing is.
+    #[error("nothing is stored that the visitor would take")]
+    NotCached,
     /// The proxy could not do its own part, such as reading a file.
     #[error("the proxy could not do its part")]
     Internal,
@@ -117,7 +120,9 @@ impl Fault {
             | Self::Paused
             | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::BrokenAnswer => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout | Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectTimeout | Self::ResponseTimeout | Self::NotCached => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Internal | Self::RewriteLoop => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything that can be wrong is found here, before any address is bound, and all of it at once.
 
+mod cache;
 mod canonical;
 mod check;
 mod files;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::body::BodyPace;
+use crate::cache::Capacity;
 use crate::settings::{LimitSettings, ProxySettings};
 use crate::upstream::UpstreamPlan;
 
@@ -51,6 +53,8 @@ pub struct Plan {
     pub trusted: Vec<Network>,
     /// Peers whose connections begin with a PROXY header.
     pub balancers: Balancers,
+    /// Of the response cache.
+    pub cache: Capacity,
     /// Bounds and deadlines.
     pub limits: Limits,
     /// Request bodies on their way in.
@@ -114,6 +118,7 @@ impl Plan {
             .iter()
             .map(|(name, upstream)| Arc::new(UpstreamPlan::new(name, upstream, &mut problems)))
             .collect();
+        let cache = cache::capacity(&settings.cache, &mut problems);
         let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);
         let spool = Spool::new(&settings.spool, &mut problems);
         let hot_files = HotFiles::new(&settings.files, settings.thread_count(), &mut problems);
@@ -123,6 +128,7 @@ impl Plan {
             upstreams,
             trusted,
             balancers,
+            cache,
             limits: Limits::from(&settings.limits),
             spool,
             hot_files,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Context, Store, StoreError};
+use crate::cache::Cache;
 use crate::listeners::{self, ListenersError, Private};
 use crate::meter::Meter;
 use crate::operation::{
@@ -176,6 +177,7 @@ impl Proxy {
         let secrets = Secrets::new(&plan, &fronts, &meter).map_err(ProxyError::Tls)?;
         plan.https_port = listeners::https_port(&fronts);
         let shared = Shared {
+            cache: Arc::new(Cache::new(&plan.cache)),
             places: Arc::new(Places::new(plan.limits.connections)),
             plans: Arc::new(Plans::new(plan)),
             meter,

@@ -42,6 +42,8 @@ pub struct Record {
     pub upstream: Option<Duration>,
     /// How often the request was sent to an application more than once.
     pub retries: u32,
+    /// What the cache did, in a word.
+    pub cache: Option<&'static str>,
     /// What went wrong.
     pub fault: Option<Fault>,
     /// What an operator wants visitors to read about it.
@@ -54,7 +56,15 @@ pub struct Record {
     log: bool,
     meter: Meter,
     pulse: Arc<Pulse>,
-    _in_flight: Counted,
+    /// `None`: nobody's request, such as the validation of a stored answer.
+    in_flight: Option<Counted>,
+}
+
+/// What a fetch on behalf of a request has noted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FetchRecord {
+    upstream: Option<Duration>,
+    retries: u32,
 }
 
 impl Record {
@@ -74,6 +84,7 @@ impl Record {
             trace_id: None,
             upstream: None,
             retries: 0,
+            cache: None,
             fault: None,
             notice: None,
             hsts: None,
@@ -83,7 +94,31 @@ impl Record {
             log,
             meter: meter.clone(),
             pulse: Arc::clone(pulse),
-            _in_flight: Counted::new(meter.in_flight.clone()),
+            in_flight: Some(Counted::new(meter.in_flight.clone())),
+        }
+    }
+
+    /// Of a fetch that serves the cache: it is neither counted nor logged, and belongs to no connection.
+    #[must_use]
+    pub fn of_fetch(meter: &Meter, span: Span) -> Self {
+        let mut record = Self::new(&Arc::new(Pulse::new()), meter, false);
+        record.span = span;
+        record.in_flight = None;
+        record
+    }
+
+    /// Takes over what a fetch on behalf of this request has noted.
+    pub fn adopt(&mut self, fetch: FetchRecord) {
+        self.upstream = fetch.upstream;
+        self.retries = fetch.retries;
+    }
+
+    /// What the request on whose behalf it was takes over.
+    #[must_use]
+    pub fn fetched(&self) -> FetchRecord {
+        FetchRecord {
+            upstream: self.upstream,
+            retries: self.retries,
         }
     }
 
@@ -97,6 +132,9 @@ impl Record {
     }
 
     fn write(&self) {
+        if self.in_flight.is_none() {
+            return;
+        }
         let status = self.status.unwrap_or(CLIENT_CLOSED);
         self.span.record("http.response.status_code", status);
         if !self.log {
@@ -117,6 +155,7 @@ impl Record {
             duration_ms = milliseconds(self.begun.elapsed()),
             upstream.duration_ms = self.upstream.map(milliseconds),
             upstream.retries = self.retries,
+            cache.status = self.cache,
             request.id = self.request_id,
             client.address = self.client.map(tracing::field::display),
             trace.id = self.trace_id,

@@ -1,6 +1,7 @@
 //! Section `[proxy]`: what an administrator writes. Only shapes and defaults; what follows from them
 //! is checked and made in [`crate::plan`].
 
+mod cache;
 mod effective;
 mod files;
 mod guard;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
+pub use cache::{CacheSettings, RouteCache, RouteCacheSettings};
 pub use effective::effective;
 pub use files::{FilesSettings, HotFilesSettings, Symlinks};
 pub use guard::{
@@ -78,6 +80,8 @@ pub struct ProxySettings {
     pub spool: SpoolSettings,
     /// The table of hot static files.
     pub files: HotFilesSettings,
+    /// How much the response cache holds.
+    pub cache: CacheSettings,
     /// Certificates.
     pub tls: TlsSettings,
     /// What is served, by host.
@@ -104,6 +108,7 @@ impl Default for ProxySettings {
             limits: LimitSettings::default(),
             spool: SpoolSettings::default(),
             files: HotFilesSettings::default(),
+            cache: CacheSettings::default(),
             tls: TlsSettings::default(),
             sites: Vec::new(),
             upstreams: BTreeMap::new(),

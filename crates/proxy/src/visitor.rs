@@ -14,7 +14,7 @@ use crate::plan::Network;
 const LONGEST_REQUEST_ID: usize = 64;
 
 /// Who asks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Visitor {
     /// The visitor's address; `None` behind a Unix socket.
     pub address: Option<IpAddr>,
@@ -112,7 +112,7 @@ fn new_id() -> String {
 }
 
 /// The host that a request is for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Host {
     /// As the application is told it, with its port.
     pub value: HeaderValue,

@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use kiuas_common::Shutdown;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
 use crate::files;
 use crate::maintenance::ClosedSites;
 use crate::meter::Meter;
@@ -25,6 +26,8 @@ use crate::upstream::Upstream;
 pub struct Shared {
     /// The settings, made; swapped by a reload.
     pub plans: Arc<Plans>,
+    /// The response cache.
+    pub cache: Arc<Cache>,
     /// The metrics.
     pub meter: Meter,
     /// Sites that are being worked on.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::BoxError;
+use crate::cache::fill::FillReader;
 use crate::files::FileBody;
 use crate::upstream::{Multiplexed, Relay};
 
@@ -21,6 +22,8 @@ pub enum Outbound {
     Multiplexed(Box<Multiplexed>),
     /// From a file.
     File(Box<FileBody>),
+    /// From an answer on its way into the cache.
+    Fill(Box<FillReader>),
 }
 
 impl Outbound {
@@ -50,6 +53,7 @@ impl Body for Outbound {
             Self::Relay(relay) => Pin::new(relay.as_mut()).poll_frame(cx),
             Self::Multiplexed(body) => Pin::new(body.as_mut()).poll_frame(cx),
             Self::File(file) => Pin::new(file.as_mut()).poll_frame(cx),
+            Self::Fill(fill) => Pin::new(fill.as_mut()).poll_frame(cx),
         }
     }
 
@@ -59,6 +63,7 @@ impl Body for Outbound {
             Self::Relay(relay) => relay.is_end_stream(),
             Self::Multiplexed(body) => body.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
+            Self::Fill(fill) => fill.is_end_stream(),
         }
     }
 
@@ -71,6 +76,7 @@ impl Body for Outbound {
             Self::Relay(relay) => relay.size_hint(),
             Self::Multiplexed(body) => body.size_hint(),
             Self::File(file) => file.size_hint(),
+            Self::Fill(fill) => fill.size_hint(),
         }
     }
 }

@@ -29,9 +29,12 @@ pub fn field(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
 /// The seconds of a date in one of the three formats. Names count in any case.
 #[must_use]
 pub fn parse(text: &str) -> Option<u64> {
-    let parsed = httpdate::parse_http_date(text)
-        .or_else(|_| httpdate::parse_http_date(&canonical(text)))
-        .ok()?;
+    let parsed = httpdate::parse_http_date(text).ok().or_else(|| {
+        let text = canonical(text);
+        httpdate::parse_http_date(&text)
+            .ok()
+            .or_else(|| on_any_day(&text))
+    })?;
     // A date before 1970 is as good as 1970: both are long gone.
     Some(
         parsed
@@ -44,6 +47,14 @@ pub fn parse(text: &str) -> Option<u64> {
 #[must_use]
 pub fn format(milliseconds: u64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(milliseconds))
+}
+
+/// The day of the week says nothing that the rest does not: a wrong one is overlooked.
+fn on_any_day(text: &str) -> Option<SystemTime> {
+    let rest = text.get(3..)?;
+    ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+        .iter()
+        .find_map(|day| httpdate::parse_http_date(&format!("{day}{rest}")).ok())
 }
 
 /// The names of days and months with a capital, `GMT` in capitals.
@@ -75,6 +86,7 @@ mod tests {
             "THU, 18 AUG 2050 02:01:18 gMT",
             "Thursday, 18-Aug-50 02:01:18 GMT",
             "Thu Aug 18 02:01:18 2050",
+            "Mon, 18 Aug 2050 02:01:18 GMT",
         ] {
             assert_eq!(parse(text), Some(2_544_400_878), "{text}");
         }

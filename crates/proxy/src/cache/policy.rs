@@ -55,6 +55,24 @@ pub enum Refusal {
     TooLarge,
 }
 
+impl Refusal {
+    /// In a word, for `Cache-Status`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::NoStore => "no-store",
+            Self::Private => "private",
+            Self::SetCookie => "set-cookie",
+            Self::Authorization => "authorization",
+            Self::Vary => "vary",
+            Self::NotFresh => "not-fresh",
+            Self::Trailers => "trailers",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
+
 /// Where a lifetime comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

@@ -1,5 +1,7 @@
 //! What a route's settings say about caching, checked and resolved.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 /// The rules of one route.
@@ -21,14 +23,12 @@ pub struct Rules {
     pub bypass_cookies: Vec<String>,
     /// The query is no part of the key.
     pub ignore_query: bool,
-    /// GET is stored. (HEAD is answered from what GET stored.)
-    pub head: bool,
     /// Largest body in bytes.
     pub max_size: u64,
     /// Answers get `Cache-Status`.
     pub status_header: bool,
-    /// Seconds that a request waits for another one with the same key.
-    pub wait_ms: u64,
+    /// How long a request waits for the head of an answer that another one is fetching.
+    pub wait: Duration,
 }
 
 impl Default for Rules {
@@ -42,10 +42,9 @@ impl Default for Rules {
             obey_requests: true,
             bypass_cookies: Vec::new(),
             ignore_query: false,
-            head: true,
             max_size: 16 << 20,
             status_header: true,
-            wait_ms: 5000,
+            wait: Duration::from_secs(5),
         }
     }
 }

@@ -9,14 +9,21 @@ mod tests;
 use std::borrow::Cow;
 
 use http::HeaderMap;
-use http::header::{ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
+use http::header::{
+    ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HeaderName, VARY,
+};
 
 /// An answer that varies by more fields is not stored.
 const MOST_FIELDS: usize = 16;
 
 /// The fields that chose an answer, with the values the request had.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection(Vec<(HeaderName, Option<Box<str>>)>);
+pub struct Selection {
+    /// In the order of their names.
+    fields: Vec<(HeaderName, Option<Box<str>>)>,
+    /// The answer's one language, in lower case, if it varies by language.
+    language: Option<Box<str>>,
+}
 
 /// The answer can be used for no other request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,37 +57,71 @@ impl Selection {
                 fields.push((name, value));
             }
         }
-        Ok(Self(fields))
+        fields.sort_unstable_by(|(one, _): &(HeaderName, _), (other, _)| {
+            one.as_str().cmp(other.as_str())
+        });
+        Ok(Self::from_parts(fields, answer))
     }
 
-    /// From parts that were stored.
+    /// The fields as they were stored, and the head of the answer.
     #[must_use]
-    pub fn from_parts(fields: Vec<(HeaderName, Option<Box<str>>)>) -> Self {
-        Self(fields)
+    pub fn from_parts(fields: Vec<(HeaderName, Option<Box<str>>)>, answer: &HeaderMap) -> Self {
+        let language = fields
+            .iter()
+            .any(|(name, _)| *name == ACCEPT_LANGUAGE)
+            .then(|| answer.get(CONTENT_LANGUAGE)?.to_str().ok())
+            .flatten()
+            .filter(|language| !language.contains(','))
+            .map(|language| language.trim().to_ascii_lowercase().into());
+        Self { fields, language }
     }
 
     /// The fields and their values.
     #[must_use]
     pub fn fields(&self) -> &[(HeaderName, Option<Box<str>>)] {
-        &self.0
+        &self.fields
     }
 
     /// True if `request` would have been given the same answer.
     #[must_use]
     pub fn matches(&self, request: &HeaderMap) -> bool {
-        self.0
-            .iter()
-            .all(|(name, value)| normal(request, name).as_deref() == value.as_deref())
+        self.fields.iter().all(|(name, value)| {
+            normal(request, name).as_deref() == value.as_deref()
+                || (*name == ACCEPT_LANGUAGE && self.is_wanted_language(request))
+        })
+    }
+
+    /// The answer is in the one language that the visitor prefers to all others: whatever else is asked
+    /// for, nothing could suit better.
+    fn is_wanted_language(&self, request: &HeaderMap) -> bool {
+        let Some(own) = &self.language else {
+            return false;
+        };
+        normal(request, &ACCEPT_LANGUAGE).is_some_and(|list| preferred(&list) == Some(own))
+    }
+
+    /// True if both vary by the same fields.
+    #[must_use]
+    pub fn is_same_kind(&self, other: &Self) -> bool {
+        self.fields.len() == other.fields.len()
+            && self
+                .fields
+                .iter()
+                .zip(&other.fields)
+                .all(|((mine, _), (theirs, _))| mine == theirs)
     }
 
     /// The same fields with the values of `request`.
     #[must_use]
     pub fn of(&self, request: &HeaderMap) -> Self {
-        let fields = self.0.iter().map(|(name, _)| {
+        let fields = self.fields.iter().map(|(name, _)| {
             let value = normal(request, name).map(|value| value.into_owned().into());
             (name.clone(), value)
         });
-        Self(fields.collect())
+        Self {
+            fields: fields.collect(),
+            language: None,
+        }
     }
 }
 
@@ -154,4 +195,32 @@ fn codings(list: &str) -> String {
     items.sort_unstable();
     items.dedup();
     items.join(",")
+}
+
+/// The language with the largest weight, if there is only one of that weight.
+fn preferred(list: &str) -> Option<&str> {
+    let mut best: Option<(&str, f32)> = None;
+    let mut alone = false;
+    for item in list.split(',') {
+        let (language, weight) = match item.split_once(';') {
+            Some((language, weight)) => {
+                let weight = weight.trim().strip_prefix("q=")?.trim();
+                (
+                    language.trim(),
+                    weight.parse().ok().filter(|q| (0.0..=1.0).contains(q))?,
+                )
+            }
+            None => (item.trim(), 1.0),
+        };
+        match best {
+            Some((_, most)) if weight < most => {}
+            Some((_, most)) if weight <= most => alone = false,
+            _ => {
+                best = Some((language, weight));
+                alone = true;
+            }
+        }
+    }
+    best.filter(|(language, weight)| alone && *language != "*" && *weight > 0.0)
+        .map(|(language, _)| language)
 }

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
 use super::route::Chosen;
-use super::{AwaitedTurn, Connection, forward};
+use super::{AwaitedTurn, Connection, cache, forward};
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::files;
@@ -20,7 +20,7 @@ use crate::worker::ThreadPlan;
 /// What the actions know about the request beside its head.
 pub(super) struct Wanted<'a> {
     pub(super) connection: &'a Rc<Connection>,
-    pub(super) plan: &'a ThreadPlan,
+    pub(super) plan: &'a Rc<ThreadPlan>,
     pub(super) visitor: &'a Visitor,
     pub(super) host: &'a Host,
     pub(super) turn: &'a AwaitedTurn<'a>,
@@ -75,6 +75,8 @@ async fn forward(
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
     let route = chosen.route;
+    // What is stored is found by the URL that visitors know.
+    let known = route.cache.is_some().then(|| parts.uri.clone());
     if let Some(target) = chosen.target {
         parts.uri = target;
     }
@@ -83,7 +85,17 @@ async fn forward(
     }
     let body = forward::take_in(wanted, route, &parts.headers, body).await?;
     route.headers.request.apply(&mut parts.headers);
-    forward::run(wanted, index, parts, body, record).await
+    match (&route.cache, known) {
+        (Some(rules), Some(known)) if !wanted.turn.is_upgrade() => {
+            let through = cache::Through {
+                rules,
+                index,
+                known: &known,
+            };
+            cache::run(wanted, &through, parts, body, record).await
+        }
+        _ => forward::run(wanted, index, parts, body, record).await,
+    }
 }
 
 async fn file(

@@ -63,6 +63,20 @@ impl FileBody {
         }
     }
 
+    /// `length` bytes of `source` from `first` on.
+    pub(crate) fn section(source: Arc<Source>, first: u64, length: u64) -> Self {
+        let span = Span {
+            first,
+            last: first.saturating_add(length).saturating_sub(1),
+        };
+        Self {
+            source,
+            segments: VecDeque::from([Segment::File(span)]),
+            left: length,
+            reading: None,
+        }
+    }
+
     /// The length of what is left.
     #[must_use]
     pub fn length(&self) -> u64 {

@@ -56,6 +56,12 @@ impl Source {
         Ok(found.map(|(file, stamp)| Self::unread(file, stamp, now)))
     }
 
+    /// An open file that was found by other means than a path of a site.
+    pub(crate) fn of(file: File) -> io::Result<Self> {
+        let stamp = Stamp::of(&fstat(&file)?);
+        Ok(Self::unread(file, stamp, SystemTime::now()))
+    }
+
     fn unread(file: File, stamp: Stamp, now: SystemTime) -> Self {
         Self {
             file: Some(file),

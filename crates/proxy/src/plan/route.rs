@@ -9,13 +9,15 @@ use http::{HeaderValue, Method, StatusCode};
 use kiuas_common::Bytes as Size;
 use regex::Regex;
 
+use super::cache;
 use super::check::{Problems, nearest};
 use super::files::Files;
 use super::guard::Guard;
 use super::headers::HeaderRules;
 use super::routes::{self, Routes};
 use super::template::Template;
-use crate::settings::{RedirectSettings, RespondSettings, RouteSettings};
+use crate::cache::rules::Rules;
+use crate::settings::{RedirectSettings, RespondSettings, RouteCache, RouteSettings};
 
 /// What happens to a request.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ pub struct Route {
     pub spools: bool,
     /// Who may ask, and how often.
     pub guard: Guard,
+    /// What is stored of its answers; `None` for nothing.
+    pub cache: Option<Arc<Rules>>,
     /// Fields of answers and requests.
     pub headers: HeaderRules,
     /// Another path, before the action.
@@ -105,6 +109,8 @@ pub(super) struct Making<'a> {
     pub(super) body: Size,
     pub(super) headers: &'a HeaderRules,
     pub(super) guard: &'a Guard,
+    /// The site's.
+    pub(super) cache: Option<&'a RouteCache>,
 }
 
 /// All routes of the site at `key`.
@@ -145,6 +151,7 @@ fn one(
     Some(Route {
         methods: rewrite::methods(key, &route.methods, problems)?,
         body: route.body.unwrap_or(making.body).0,
+        cache: cache::of_route(key, route, making.cache, problems),
         spools: route.request_buffering.unwrap_or(true),
         guard: making
             .guard

@@ -74,6 +74,7 @@ impl Sites {
                 upstreams,
                 body,
                 headers: &headers,
+                cache: site.cache.as_ref(),
             };
             let routes = route::all(&key, &site.routes, &making, problems);
             sites.sites.push(Site {

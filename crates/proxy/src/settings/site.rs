@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccessSettings, ClientAuthSettings, FilesSettings, ForwardAuthSettings, HeaderSettings,
-    HstsSettings, List, PasswordSettings, RateSettings, Satisfy, SiteTlsSettings, Switch,
+    HstsSettings, List, PasswordSettings, RateSettings, RouteCache, Satisfy, SiteTlsSettings,
+    Switch,
 };
 
 /// One site: hosts and what is served under them.
@@ -23,6 +24,9 @@ pub struct SiteSettings {
     /// For staging: search engines are told to stay away, by a header field and by `/robots.txt`.
     #[serde(default)]
     pub noindex: bool,
+    /// Caching of its routes to upstreams that say nothing about it themselves.
+    #[serde(default)]
+    pub cache: Option<RouteCache>,
     /// Addresses that may ask.
     #[serde(default)]
     pub access: Option<Switch<AccessSettings>>,
@@ -93,6 +97,8 @@ pub struct RouteSettings {
     /// False passes request bodies on as they come, for applications that work on the beginning of a
     /// body before its end is here; a slow visitor then occupies the application.
     pub request_buffering: Option<bool>,
+    /// Answers of the upstream are cached.
+    pub cache: Option<RouteCache>,
     /// Action: forward to this upstream.
     pub upstream: Option<String>,
     /// Action: serve files.

@@ -10,6 +10,7 @@ mod harness;
 mod access;
 mod answers;
 mod balance;
+mod cache;
 mod cli;
 mod conditional;
 mod control;

@@ -74,6 +74,27 @@ fn what_means_nothing_does_not_count() {
 }
 
 #[test]
+fn an_answer_in_the_language_preferred_to_all_others_suits() {
+    let answer = headers(&[("vary", "accept-language"), ("content-language", "DE")]);
+    let request = headers(&[("accept-language", "en, de")]);
+    let selection = Selection::new(&answer, &request).expect("matchable");
+    for (wanted, suits) in [
+        ("fr;q=0.5, de;q=1.0", true),
+        ("de", true),
+        ("de, en;q=0.9", true),
+        ("de, fr", false),
+        ("fr, de;q=0.5", false),
+        ("de;q=0", false),
+        ("de;q=nan", false),
+        ("de-ch", false),
+        ("*", false),
+    ] {
+        let request = headers(&[("accept-language", wanted)]);
+        assert_eq!(selection.matches(&request), suits, "{wanted}");
+    }
+}
+
+#[test]
 fn white_space_in_quotes_and_case_elsewhere_count() {
     assert!(!matches(
         "foo",

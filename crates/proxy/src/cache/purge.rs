@@ -1,0 +1,78 @@
+//! Forgetting on request: one URL, everything below a prefix, everything with a tag, all.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Cache;
+use super::entry::Entry;
+use super::key::Key;
+
+/// What is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purge {
+    /// All answers under this URL.
+    Url(Key),
+    /// All answers whose URL begins like this; scheme and host are always whole.
+    Prefix(String),
+    /// All answers whose `Surrogate-Key` has this word.
+    Tag(String),
+    /// All.
+    All,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purged {
+    /// Answers forgotten, or marked stale.
+    pub answers: usize,
+}
+
+impl Purge {
+    /// Everything below `prefix`, a URL.
+    ///
+    /// # Errors
+    /// It has no host, or its host is not whole.
+    pub fn prefix(prefix: &str) -> Result<Self, String> {
+        // A host must end where it is written: `http://a` must not mean `http://ab/`.
+        Key::parse(prefix)
+            .map(|key| Self::Prefix(key.as_str().to_owned()))
+            .ok_or_else(|| format!("`{prefix}` is no URL: write `https://HOST/PATH`"))
+    }
+
+    fn covers(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Tag(tag) => entry.head.tags.iter().any(|other| **other == **tag),
+            _ => self.covers_key(&entry.key),
+        }
+    }
+
+    /// Of what is on its way, the tags are not known yet: all of it may be meant.
+    fn covers_key(&self, key: &Key) -> bool {
+        match self {
+            Self::Url(url) => key == url,
+            Self::Prefix(prefix) => key.as_str().starts_with(prefix.as_str()),
+            Self::Tag(_) | Self::All => true,
+        }
+    }
+}
+
+impl Cache {
+    /// Forgets what `purge` covers. `soft`: marks it stale instead, so that it is validated before its
+    /// next use, and may serve while the application fails.
+    pub fn purge(&self, purge: &Purge, soft: bool) -> Purged {
+        self.fills.doom_all(|key| purge.covers_key(key));
+        let answers = AtomicUsize::new(0);
+        self.memory.retain(|entry| {
+            if !purge.covers(entry) {
+                return true;
+            }
+            if soft && !entry.is_expired() {
+                entry.expire();
+                answers.fetch_add(1, Ordering::Relaxed);
+            }
+            soft
+        });
+        Purged {
+            answers: answers.into_inner(),
+        }
+    }
+}
