@@ -116,7 +116,14 @@ impl Plan {
         let upstreams = settings
             .upstreams
             .iter()
-            .map(|(name, upstream)| Arc::new(UpstreamPlan::new(name, upstream, &mut problems)))
+            .map(|(name, upstream)| {
+                Arc::new(UpstreamPlan::new(
+                    name,
+                    upstream,
+                    settings.control.is_some(),
+                    &mut problems,
+                ))
+            })
             .collect();
         let cache = cache::capacity(&settings.cache, &mut problems);
         let sites = Sites::new(&settings.sites, &names, settings.limits.body, &mut problems);

@@ -23,7 +23,7 @@ use crate::server::{Places, Threads};
 use crate::settings::ProxySettings;
 use crate::tls::{self, Finding, TlsError};
 use crate::tunnel::Tunnels;
-use crate::upstream;
+use crate::upstream::{self, UpstreamCollector};
 use crate::worker::Shared;
 
 /// Why a proxy does not start or ends early.
@@ -197,6 +197,7 @@ impl Proxy {
         }
         let store = Store::open(settings.state.as_deref(), &shared)?;
         password::watch(&shared.shutdown);
+        metrics.collect(Box::new(UpstreamCollector(Arc::clone(&shared.plans))));
         let threads =
             Threads::start(settings.thread_count(), &shared).map_err(ProxyError::Start)?;
         open_admin(&settings, &mut private, &shared, health.clone(), metrics)

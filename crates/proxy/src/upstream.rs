@@ -8,6 +8,7 @@ mod bound;
 mod breaker;
 mod client;
 mod clock;
+mod collector;
 mod connect;
 mod deploy;
 mod forward;
@@ -35,6 +36,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 pub use breaker::BreakerState;
 pub use client::{AnswerHead, Asked, BadAnswer, Event, Framer, Framing};
+pub use collector::UpstreamCollector;
 pub use deploy::{Deployment, Report, TargetProbe, deploy, finished, gate};
 pub use forward::{Forwarded, Switched, Trail, forward};
 pub use h2c::Multiplexed;

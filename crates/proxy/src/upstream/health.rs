@@ -152,7 +152,7 @@ mod tests {
             }),
             ..UpstreamSettings::default()
         };
-        let plan = UpstreamPlan::new("app", &settings, &mut Problems::default());
+        let plan = UpstreamPlan::new("app", &settings, false, &mut Problems::default());
         let member = Arc::clone(&plan.state.members()[0]);
         let mut watch = Watch {
             due: Instant::now(),

@@ -48,11 +48,17 @@ pub struct UpstreamPlan {
 }
 
 impl UpstreamPlan {
-    pub(crate) fn new(name: &str, settings: &UpstreamSettings, problems: &mut Problems) -> Self {
+    /// `may_be_empty`: the first target may be deployed later.
+    pub(crate) fn new(
+        name: &str,
+        settings: &UpstreamSettings,
+        may_be_empty: bool,
+        problems: &mut Problems,
+    ) -> Self {
         let mut wrong = |key: &str, problem: String| {
             problems.add(format_args!("upstreams.{name}.{key}"), problem);
         };
-        let targets = targets(settings, &mut wrong);
+        let targets = targets(settings, may_be_empty, &mut wrong);
         let sticky = settings.sticky.as_ref().and_then(|sticky| {
             Sticky::new(sticky)
                 .map_err(|problem| wrong("sticky.cookie", problem))
@@ -105,7 +111,11 @@ fn bounds(settings: &UpstreamSettings) -> Bounds {
     }
 }
 
-fn targets(settings: &UpstreamSettings, wrong: &mut impl FnMut(&str, String)) -> Vec<Spec> {
+fn targets(
+    settings: &UpstreamSettings,
+    may_be_empty: bool,
+    wrong: &mut impl FnMut(&str, String),
+) -> Vec<Spec> {
     let mut targets: Vec<Spec> = Vec::new();
     for one in &settings.targets.0 {
         match Spec::try_from(one) {
@@ -117,9 +127,10 @@ fn targets(settings: &UpstreamSettings, wrong: &mut impl FnMut(&str, String)) ->
         }
     }
     match settings.targets.0.len() {
-        0 => wrong(
+        0 if !may_be_empty => wrong(
             "targets",
-            "no target: write `unix:/path` or `HOST:PORT`".to_owned(),
+            "no target: write `unix:/path` or `HOST:PORT`, or set `proxy.control` and deploy one"
+                .to_owned(),
         ),
         count if count > MOST_TARGETS => wrong(
             "targets",

@@ -256,3 +256,44 @@ async fn targets_come_and_go_one_by_one() {
     assert_eq!(Visitor::get(proxy.http, "/").await.status, 200);
     assert_eq!((one.begun(), two.begun()), (3, 5));
 }
+
+#[tokio::test]
+async fn an_upstream_may_begin_without_a_target() {
+    let one = App::start().await;
+    let proxy = controlled(&app("X").replace("targets = 'X'", "targets = []"));
+    let none = Visitor::get(proxy.http, "/").await;
+    assert_eq!((none.status, none.header("retry-after")), (503, "5"));
+    let (code, _, err) = proxy.ctl(&["deploy", "app", "--target", &one.target]).await;
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(Visitor::get(proxy.http, "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_tell_of_targets_and_forget_those_that_are_gone() {
+    let (old, new) = (App::start().await, App::start().await);
+    let proxy = controlled(&format!("admin = '127.0.0.1:0'\n{}", app(&old.target)));
+    assert_eq!(Visitor::get(proxy.http, "/").await.status, 200);
+    let admin = proxy.admin.expect("admin");
+    let old_label = format!("{{upstream=\"app\",target=\"{}\"}}", old.target);
+    let metrics = Visitor::get(admin, "/metrics").await.text();
+    for line in [
+        format!("kiuas_proxy_target_requests_total{old_label} 1"),
+        format!("kiuas_proxy_target_up{old_label} 1"),
+        format!("kiuas_proxy_target_requests_in_flight{old_label} 0"),
+        "kiuas_proxy_upstream_requests_waiting{upstream=\"app\"} 0".to_owned(),
+        "kiuas_proxy_upstream_breaker{upstream=\"app\"} 0".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    }
+    assert_eq!(
+        proxy
+            .ctl(&["deploy", "app", "--target", &new.target])
+            .await
+            .0,
+        0
+    );
+    let metrics = Visitor::get(admin, "/metrics").await.text();
+    assert!(metrics.contains("kiuas_proxy_upstream_deployments_total{upstream=\"app\"} 1"));
+    assert!(!metrics.contains(&old.target), "{metrics}");
+    assert!(metrics.trim_end().ends_with("# EOF"));
+}
