@@ -24,6 +24,7 @@ use crate::body::Inbound;
 use crate::exchange::{self, Connection, Place, Reader};
 use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
+use crate::hints::Hints;
 use crate::lane::{Exit, Lane, LaneIo};
 use crate::preface;
 use crate::proxy_protocol::{self, Said};
@@ -172,6 +173,7 @@ async fn first<S: LaneIo>(
         reader: Reader::Lane,
         pulse,
         place: Rc::new(place),
+        hints: Hints::default(),
     });
     if !fast {
         return Box::pin(screened(&connection, stream, BytesMut::new(), false)).await;
@@ -208,6 +210,7 @@ where
         reader: Reader::Screen(Arc::clone(&keeper)),
         pulse: Arc::clone(&pulse),
         place: Rc::clone(&before.place),
+        hints: Hints::default(),
     });
     let service = service_fn(move |request| answer(Rc::clone(&connection), request));
     let screen = Screen::new(stream, read, Arc::clone(&keeper), Arc::clone(&pulse));
@@ -252,6 +255,7 @@ where
         reader: Reader::Frames,
         pulse: Arc::clone(&pulse),
         place: Rc::new(place),
+        hints: Hints::default(),
     });
     let service = service_fn(move |request| answer(Rc::clone(&connection), request));
     let calm = Calm::default();

@@ -31,6 +31,7 @@ use tracing::Span;
 use self::action::Done;
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
+use crate::hints::Hints;
 use crate::lane;
 use crate::meter::Counted;
 use crate::page;
@@ -61,6 +62,8 @@ pub struct Connection {
     pub pulse: Arc<Pulse>,
     /// Its place among the connections; a tunnel keeps it.
     pub place: Rc<Place>,
+    /// What its visitor is told before the answer.
+    pub hints: Hints,
 }
 
 /// Who reads a connection's requests, and so where their heads were shown to the gate.

@@ -137,12 +137,17 @@ impl<S: LaneIo> Lane<S> {
                     let asked = *asked;
                     // Gives the request's memory back before the answer needs some.
                     self.state = State::Head;
-                    match Writing::begin(response, asked, io, pulse, cx) {
+                    match Writing::begin(response, asked, &self.connection.hints, io, pulse, cx) {
                         Ok(writing) => self.poll_write(writing, asked, cx),
                         Err(error) => Poll::Ready(Some(broken(&error))),
                     }
                 }
-                Poll::Pending => self.kept.poll_left(io, cx).map(|()| Some(Exit::Closed)),
+                Poll::Pending => {
+                    if self.connection.hints.write(io, cx).is_err() {
+                        return Poll::Ready(Some(Exit::Closed));
+                    }
+                    self.kept.poll_left(io, cx).map(|()| Some(Exit::Closed))
+                }
             },
             State::Write(writing, asked) => match writing.poll(io, pulse, cx) {
                 Poll::Ready(Ok(())) => {

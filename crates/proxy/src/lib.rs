@@ -19,6 +19,7 @@ pub mod fault;
 pub mod files;
 pub mod flood;
 pub mod gate;
+pub mod hints;
 pub mod lane;
 pub mod linger;
 pub mod listeners;

@@ -13,8 +13,8 @@ use kiuas_common::telemetry::TraceContext;
 use tracing::{Instrument, Span};
 
 use super::action::Wanted;
-use super::gate;
 use super::secure;
+use super::{Reader, gate};
 use crate::body::{self, BodyPace, Inbound, Outbound, SpoolError};
 use crate::fault::Fault;
 use crate::meter::Counted;
@@ -100,7 +100,11 @@ pub(super) async fn run(
         secure: wanted.visitor.scheme == "https",
     };
     let begun = Instant::now();
-    let mut trail = Trail::default();
+    let hints = &wanted.connection.hints;
+    let mut trail = Trail {
+        hints: matches!(wanted.connection.reader, Reader::Lane).then_some(hints),
+        ..Trail::default()
+    };
     let outcome = upstream::forward(upstream, &ask, &call, body, &mut trail)
         .instrument(span)
         .await;

@@ -13,6 +13,7 @@ use super::io::LaneIo;
 use super::pending::Pending;
 use super::{request, scratch};
 use crate::body::BoxError;
+use crate::hints::Hints;
 use crate::pulse::Pulse;
 use crate::record::Recorded;
 
@@ -57,12 +58,14 @@ impl Writing {
     pub(super) fn begin<S: LaneIo>(
         response: Response<Recorded>,
         asked: Asked,
+        hints: &Hints,
         io: &mut S,
         pulse: &Pulse,
         cx: &mut Context<'_>,
     ) -> Result<Self, WriteError> {
         let (parts, body) = response.into_parts();
         scratch::head(|out| {
+            hints.finish(out);
             let (framing, close) = answer::write_head(&parts, &body, asked, out);
             request::recycle(parts.headers);
             let mut writing = Self {

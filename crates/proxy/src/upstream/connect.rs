@@ -3,8 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use kiuas_common::Address;
-use kiuas_common::listener::Stream;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::client::Wire;
@@ -28,22 +26,9 @@ pub(super) async fn connect(
     deadline: Duration,
     open: Gauge,
 ) -> Result<Wire, ConnectError> {
-    let stream = tokio::time::timeout(deadline, stream(target))
+    let stream = tokio::time::timeout(deadline, target.connect())
         .await
         .map_err(|_| ConnectError::Late(deadline))?
         .map_err(ConnectError::Refused)?;
     Ok(Wire::new(stream, Counted::new(open)))
-}
-
-/// A socket, connected; the caller sets the deadline.
-pub(super) async fn stream(target: &Target) -> io::Result<Stream> {
-    match target {
-        Target::Unix(path) => Stream::connect(&Address::Unix(path.clone())).await,
-        Target::Address(address) => Stream::connect(&Address::Tcp(*address)).await,
-        Target::Name(name) => {
-            let stream = tokio::net::TcpStream::connect(name.as_str()).await?;
-            stream.set_nodelay(true)?;
-            Ok(Stream::Tcp(stream))
-        }
-    }
 }

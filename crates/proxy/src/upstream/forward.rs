@@ -7,7 +7,7 @@ use http::{Method, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use kiuas_common::listener::Stream;
 
-use super::client::{self, Answered, Asked, BadAnswer, Failed, Sending, Wire};
+use super::client::{self, AnswerHead, Answered, Asked, BadAnswer, Failed, Sending, Wire};
 use super::connect::{ConnectError, connect};
 use super::h2c::{self, Multiplexed};
 use super::headers::Call;
@@ -16,12 +16,15 @@ use super::turn::{Ask, Attempt, Turn, enter};
 use super::{Target, Upstream};
 use crate::body::{BodyFault, Inbound, Outbound};
 use crate::fault::Fault;
+use crate::hints::Hints;
 use crate::meter::Counted;
 use crate::settings::Protocol;
 
-/// What became of a request, for its record.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Trail {
+/// What happens to a request on its way, for its record and for its visitor.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Trail<'a> {
+    /// Where early hints go, if the visitor can be told.
+    pub hints: Option<&'a Hints>,
     /// Sent so many times more than once.
     pub retries: u32,
 }
@@ -59,7 +62,7 @@ pub async fn forward(
     ask: &Ask<'_>,
     call: &Call<'_>,
     body: Inbound,
-    trail: &mut Trail,
+    trail: &mut Trail<'_>,
 ) -> Result<Forwarded, Fault> {
     let mut turn = enter(upstream, ask).await?;
     let repeatable = is_idempotent(call.method) && body.is_end_stream();
@@ -71,6 +74,7 @@ pub async fn forward(
         let how = How {
             new: again,
             certain: !repeatable,
+            hints: trail.hints,
         };
         let trouble = match once(upstream, &attempt, call, outgoing, how).await {
             Ok(came) => return answer(came, upstream, turn, attempt),
@@ -149,11 +153,13 @@ impl Trouble {
 
 /// Over which connection.
 #[derive(Debug, Clone, Copy)]
-struct How {
+struct How<'a> {
     /// One that was never used.
     new: bool,
     /// One that is surely alive: the request cannot be sent again.
     certain: bool,
+    /// Who is told of early hints.
+    hints: Option<&'a Hints>,
 }
 
 /// One attempt at one target.
@@ -162,7 +168,7 @@ async fn once(
     attempt: &Attempt,
     call: &Call<'_>,
     outgoing: Outgoing,
-    how: How,
+    how: How<'_>,
 ) -> Result<Came, Trouble> {
     let sending = match outgoing {
         Outgoing::Http1(sending) => sending,
@@ -181,7 +187,12 @@ async fn once(
         upgrade: call.websocket.is_some(),
     };
     let patience = upstream.plan.response_timeout;
-    client::ask(wire, sending, asked, patience, |_| {})
+    let interim = |head: &AnswerHead| {
+        if let Some(hints) = how.hints {
+            hints.add(head.status, &head.headers);
+        }
+    };
+    client::ask(wire, sending, asked, patience, interim)
         .await
         .map(Came::Http1)
         .map_err(|failed| match failed {
@@ -264,7 +275,7 @@ fn warn_of(upstream: &Upstream, target: &Target, bad: BadAnswer) {
 }
 
 /// A connection kept from before, unless a new one is asked for.
-async fn wire(upstream: &Upstream, attempt: &Attempt, how: How) -> Result<Wire, Fault> {
+async fn wire(upstream: &Upstream, attempt: &Attempt, how: How<'_>) -> Result<Wire, Fault> {
     if !how.new
         && let Some(wire) = attempt.pool().take(how.certain)
     {

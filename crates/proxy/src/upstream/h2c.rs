@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::Sleep;
 
 use super::Target;
-use super::connect::{ConnectError, stream};
+use super::connect::ConnectError;
 use super::headers::{self, Call};
 use super::turn::Seat;
 use crate::body::{BodyFault, BoxError, Inbound};
@@ -70,7 +70,7 @@ impl Shared {
 }
 
 async fn connect(target: &Target, open: Gauge) -> Result<Sender, ConnectError> {
-    let stream = stream(target).await.map_err(ConnectError::Refused)?;
+    let stream = target.connect().await.map_err(ConnectError::Refused)?;
     let (sender, connection) = Builder::new(OnThisThread)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)

@@ -163,6 +163,39 @@ async fn interim_answers_are_taken_and_the_final_one_is_passed_on() {
 }
 
 #[tokio::test]
+async fn early_hints_arrive_before_the_answer_is_made() {
+    let made = Arc::new(tokio::sync::Notify::new());
+    let make = Arc::clone(&made);
+    let (target, _) = raw(move |mut stream, _| {
+        let make = Arc::clone(&make);
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+                drop(stream.write_all(hints.as_bytes()).await);
+                make.notified().await;
+                drop(stream.write_all(OK.as_bytes()).await);
+            }
+        }
+    })
+    .await;
+    let proxy = Proxy::to(&target);
+    let mut visitor = Visitor::connect(proxy.http).await;
+    for _ in 0..3 {
+        visitor.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let expected = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n";
+        let mut hints = vec![0; expected.len()];
+        let read = visitor.stream.read_exact(&mut hints);
+        tokio::time::timeout(crate::harness::PATIENCE, read)
+            .await
+            .expect("hints in time")
+            .expect("hints");
+        assert_eq!(hints, expected);
+        made.notify_one();
+        assert_eq!(visitor.answer(false).await.text(), "ok");
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_502_and_one_with_many_cookies_passes() {
     for (size, status) in [(60_000, 200), (80_000, 502)] {
         let cookies = format!("Set-Cookie: {}\r\n", "c".repeat(990)).repeat(size / 1000);
