@@ -20,7 +20,7 @@ use crate::meter::Counted;
 use crate::upstream::Switched;
 use copy::Direction;
 use farewell::Farewell;
-use tunnels::Leaving;
+use tunnels::{GOODBYE, Leaving};
 
 pub use tunnels::Tunnels;
 
@@ -34,7 +34,7 @@ pub fn open<T: 'static>(
     counted: Counted,
     held: T,
 ) {
-    let leaving = tunnels.leaving();
+    let leaving = tunnels.leaving(application.mooring.leave());
     tunnels.spawn_local(async move {
         let _held = (counted, held);
         if let Err(error) = run(visitor, application, silence, leaving).await {
@@ -54,6 +54,7 @@ async fn run(
         stream,
         read,
         counted,
+        mooring,
     } = application;
     let mut visitor = TokioIo::new(visitor.await.map_err(io::Error::other)?);
     let mut application = Farewell::new(stream, &read);
@@ -63,6 +64,7 @@ async fn run(
     poll_fn(|cx| -> Poll<io::Result<()>> {
         if leaving.poll_leave(cx).is_ready() {
             application.leave();
+            silence.begin_last(GOODBYE);
         }
         let one = inward.poll_copy(&mut visitor, &mut application, cx)?;
         let other = outward.poll_copy(&mut application, &mut visitor, cx)?;
@@ -78,7 +80,7 @@ async fn run(
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
     })
     .await?;
-    drop(counted);
+    drop((counted, mooring));
     Ok(())
 }
 
@@ -88,6 +90,7 @@ struct Silence {
     limit: Duration,
     since: Instant,
     alarm: Pin<Box<Sleep>>,
+    last: bool,
 }
 
 impl Silence {
@@ -96,11 +99,22 @@ impl Silence {
             limit,
             since: Instant::now(),
             alarm: Box::pin(tokio::time::sleep(limit)),
+            last: false,
         }
     }
 
     fn renew(&mut self) {
-        self.since = Instant::now();
+        if !self.last {
+            self.since = Instant::now();
+        }
+    }
+
+    /// So long from now on, whatever stirs.
+    fn begin_last(&mut self, limit: Duration) {
+        self.renew();
+        self.last = true;
+        self.limit = limit;
+        self.alarm.as_mut().reset((self.since + limit).into());
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {

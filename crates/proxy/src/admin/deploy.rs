@@ -42,6 +42,11 @@ pub struct Deploy {
     #[arg(long, value_name = "TIME", default_value = "30s")]
     #[serde(default = "thirty")]
     pub drain_timeout: Period,
+    /// How long WebSockets to the old targets may stay before they are closed with 1012; the command does
+    /// not wait for it
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    #[serde(default = "ten_minutes")]
+    pub websocket_timeout: Period,
     /// How long a request may wait for the new targets while no old one answers
     #[arg(long, value_name = "TIME", default_value = "5s")]
     #[serde(default = "five")]
@@ -50,6 +55,10 @@ pub struct Deploy {
 
 fn thirty() -> Period {
     Period::seconds(30)
+}
+
+fn ten_minutes() -> Period {
+    Period::seconds(600)
 }
 
 fn five() -> Period {
@@ -71,6 +80,7 @@ impl Deploy {
             health,
             deploy_timeout: self.deploy_timeout.duration(),
             drain_timeout: self.drain_timeout.duration(),
+            websocket_timeout: self.websocket_timeout.duration(),
             hold: self.hold.duration(),
         })
     }
@@ -145,6 +155,12 @@ impl Run for Deploy {
             text.push_str(&format!(
                 "{} requests of the old targets are not finished; they go on\n",
                 report.unfinished
+            ));
+        }
+        if report.websockets > 0 {
+            text.push_str(&format!(
+                "{} WebSockets of the old targets are open; they are told to leave at their time\n",
+                report.websockets
             ));
         }
         text.push_str(&format!(

@@ -79,6 +79,8 @@ pub struct TargetStatus {
     pub backup: bool,
     /// Requests under way.
     pub in_flight: usize,
+    /// Open WebSockets.
+    pub websockets: usize,
     /// Requests sent here so far.
     pub requests: u64,
     /// Those that it did not answer.
@@ -93,6 +95,7 @@ impl From<&Member> for TargetStatus {
             weight: member.spec.weight,
             backup: member.spec.backup,
             in_flight: member.in_flight(),
+            websockets: member.tunnels(),
             requests: member.requests(),
             failures: member.failures(),
         }

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::deploy::{check_path, gate_failed};
 use super::{Context, Run, VerbError, find};
 use crate::settings::TargetSettings;
-use crate::upstream::{self, Spec, finished};
+use crate::upstream::{self, Spec, dismiss_later, finished};
+
+/// How long the WebSockets of a removed target may stay.
+const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Arguments.
 #[derive(Debug, clap::Args, Serialize, Deserialize)]
@@ -181,7 +184,9 @@ impl Run for Remove {
         plan.state.remove(&member);
         drop(turn);
         context.store.save(&context.shared).await?;
-        let left = finished(&[member], self.drain_timeout.duration()).await;
+        let members = [member];
+        let left = finished(&members, self.drain_timeout.duration()).await;
+        dismiss_later(&members, WEBSOCKET_TIMEOUT);
         if left > 0 {
             return Err(VerbError::failed(format!(
                 "`{}` is removed, but {left} of its requests are not finished after {}; they go on",

@@ -13,7 +13,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 /// For the close frame and the visitor's answer to it.
-const GOODBYE: Duration = Duration::from_secs(2);
+pub(super) const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The WebSockets of a target that is taken out of use leave within this time.
+const TARGET_SPREAD_MS: u64 = 5000;
 
 /// All open WebSockets. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -42,10 +45,13 @@ impl Tunnels {
         self.tracker.len()
     }
 
-    /// For a tunnel to poll beside its work.
-    pub(super) fn leaving(&self) -> Leaving {
+    /// For a tunnel to poll beside its work. `target` is cancelled when its application goes.
+    pub(super) fn leaving(&self, target: &CancellationToken) -> Leaving {
         Leaving {
-            state: State::Staying(Box::pin(self.leave.clone().cancelled_owned())),
+            state: State::Staying {
+                told: Box::pin(self.leave.clone().cancelled_owned()),
+                target: Box::pin(target.clone().cancelled_owned()),
+            },
             spread_ms: Arc::clone(&self.spread_ms),
         }
     }
@@ -93,7 +99,10 @@ pub(super) struct Leaving {
 }
 
 enum State {
-    Staying(Pin<Box<WaitForCancellationFutureOwned>>),
+    Staying {
+        told: Pin<Box<WaitForCancellationFutureOwned>>,
+        target: Pin<Box<WaitForCancellationFutureOwned>>,
+    },
     Waiting(Pin<Box<Sleep>>),
     Left,
 }
@@ -103,9 +112,13 @@ impl Leaving {
     pub(super) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match &mut self.state {
-                State::Staying(told) => {
-                    ready!(told.as_mut().poll(cx));
-                    let most = self.spread_ms.load(Ordering::Acquire);
+                State::Staying { told, target } => {
+                    let most = if told.as_mut().poll(cx).is_ready() {
+                        self.spread_ms.load(Ordering::Acquire)
+                    } else {
+                        ready!(target.as_mut().poll(cx));
+                        TARGET_SPREAD_MS
+                    };
                     let wait = Duration::from_millis(rand::random_range(0..=most));
                     self.state = State::Waiting(Box::pin(tokio::time::sleep(wait)));
                 }

@@ -30,6 +30,8 @@ pub struct Deployment {
     pub deploy_timeout: Duration,
     /// How long the old ones may take to finish.
     pub drain_timeout: Duration,
+    /// How long the WebSockets of the old ones may stay.
+    pub websocket_timeout: Duration,
     /// How long a request may wait for them while no old one is up.
     pub hold: Duration,
 }
@@ -51,6 +53,8 @@ pub struct Report {
     pub drain_ms: u64,
     /// Requests that the old ones had not finished by then; they go on.
     pub unfinished: usize,
+    /// Open WebSockets of the old ones; they end by themselves, or are told to leave at their time.
+    pub websockets: usize,
     /// Requests to this upstream that failed in the meantime.
     pub failed: u64,
     /// Those that were sent a second time.
@@ -108,6 +112,7 @@ pub async fn deploy(
         gate_ms: millis(begun.elapsed()),
         drain_ms: 0,
         unfinished: 0,
+        websockets: 0,
         failed: 0,
         retried: 0,
         held: 0,
@@ -122,6 +127,7 @@ pub async fn deploy(
         let left: Vec<Arc<Member>> = gone(&old, &state.members());
         report.unfinished = finished(&left, deployment.drain_timeout).await;
         report.drain_ms = millis(draining.elapsed());
+        report.websockets = dismiss_later(&left, deployment.websocket_timeout);
     } else {
         drop(holding);
     }
@@ -192,6 +198,29 @@ async fn well(target: &Target, health: &HealthSettings, until: Instant) -> Targe
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Tells the WebSockets of `members` to leave after `patience`, and says how many there are now.
+pub fn dismiss_later(members: &[Arc<Member>], patience: Duration) -> usize {
+    let left: Vec<Arc<Member>> = members
+        .iter()
+        .filter(|member| member.tunnels() > 0)
+        .map(Arc::clone)
+        .collect();
+    let count = left.iter().map(|member| member.tunnels()).sum();
+    if count > 0 {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it waits for others' WebSockets, and must not hold up a drain of the proxy"
+        )]
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            for member in left {
+                member.dismiss();
+            }
+        });
+    }
+    count
 }
 
 /// Waits until none of `members` has a request, for at most `limit`; says how many are left.

@@ -11,6 +11,7 @@ use super::client::{self, AnswerHead, Answered, Asked, BadAnswer, Failed, Sendin
 use super::connect::{ConnectError, connect};
 use super::h2c::{self, Multiplexed};
 use super::headers::Call;
+use super::member::Mooring;
 use super::relay::{self, Lease};
 use super::turn::{Ask, Attempt, Turn, enter};
 use super::{Target, Upstream};
@@ -47,6 +48,8 @@ pub struct Switched {
     pub read: Bytes,
     /// Counts the connection.
     pub counted: Counted,
+    /// Its tie to the target.
+    pub mooring: Mooring,
 }
 
 /// Sends `call` with `body` and waits for the head of the answer.
@@ -340,6 +343,7 @@ fn answer(
             stream,
             read,
             counted,
+            mooring: attempt.moor(),
         });
         return Ok(Forwarded { response, switched });
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
+use tokio_util::sync::CancellationToken;
+
 use super::clock;
 use super::passive::Fails;
 use super::target::Spec;
@@ -31,6 +33,8 @@ pub struct Member {
     pub spec: Spec,
     pub(super) fails: Fails,
     in_flight: AtomicUsize,
+    tunnels: AtomicUsize,
+    leave: CancellationToken,
     requests: AtomicU64,
     failures: AtomicU64,
     health: AtomicU8,
@@ -46,6 +50,8 @@ impl Member {
             spec,
             fails: Fails::default(),
             in_flight: AtomicUsize::new(0),
+            tunnels: AtomicUsize::new(0),
+            leave: CancellationToken::new(),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             health: AtomicU8::new(0),
@@ -111,6 +117,17 @@ impl Member {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Open WebSockets.
+    #[must_use]
+    pub fn tunnels(&self) -> usize {
+        self.tunnels.load(Ordering::Relaxed)
+    }
+
+    /// Tells its WebSockets to leave, one after the other.
+    pub(super) fn dismiss(&self) {
+        self.leave.cancel();
     }
 
     /// Requests sent here so far.
@@ -181,5 +198,28 @@ impl Member {
     pub(super) fn tag(&self) -> &str {
         self.tag
             .get_or_init(|| super::sticky::tag(&self.spec.target.to_string()))
+    }
+}
+
+/// A WebSocket's tie to its target.
+#[derive(Debug)]
+pub struct Mooring(Arc<Member>);
+
+impl Mooring {
+    pub(super) fn new(member: &Arc<Member>) -> Self {
+        member.tunnels.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(member))
+    }
+
+    /// Cancelled when the WebSockets of this target are to leave.
+    #[must_use]
+    pub fn leave(&self) -> &CancellationToken {
+        &self.0.leave
+    }
+}
+
+impl Drop for Mooring {
+    fn drop(&mut self) {
+        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -20,7 +20,7 @@ use http::{Response, StatusCode};
 use super::balance::{Choice, Field};
 use super::bound::Bound;
 use super::breaker::Pass;
-use super::member::Member;
+use super::member::{Member, Mooring};
 use super::pool::Pool;
 use super::switch::Mode;
 use super::{Target, Upstream};
@@ -341,6 +341,11 @@ impl Attempt {
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.member().spec.target
+    }
+
+    /// What it answers becomes a WebSocket, which takes no place among its requests.
+    pub(super) fn moor(&self) -> Mooring {
+        Mooring::new(self.member())
     }
 
     /// This thread's connections to it.

@@ -297,3 +297,27 @@ async fn metrics_tell_of_targets_and_forget_those_that_are_gone() {
     assert!(!metrics.contains(&old.target), "{metrics}");
     assert!(metrics.trim_end().ends_with("# EOF"));
 }
+
+#[tokio::test]
+async fn websockets_of_the_old_target_stay_for_their_time_and_then_get_1012() {
+    let new = App::start().await;
+    let app_target = App::start().await;
+    let proxy = controlled(&sites(&app_target.target, &echo().await));
+    let load = Load::start(proxy.http).await;
+    let open = load.tally.open();
+    let deploy = [
+        "deploy",
+        "echo",
+        "--target",
+        &new.target,
+        "--websocket-timeout",
+        "1s",
+    ];
+    let report = proxy.ctl_json(&deploy).await;
+    assert_eq!(report["websockets"], open, "{report}");
+    let echoed = load.tally.echoed();
+    until("messages still pass", || load.tally.echoed() > echoed).await;
+    until("all were told to leave", || load.tally.restarted() == open).await;
+    let tally = load.stop().await;
+    assert_eq!((tally.lost(), tally.broken()), (0, 0));
+}
