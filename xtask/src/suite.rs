@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::checkout::{Checkout, remove};
 use crate::console::say;
 use crate::interrupt::Interrupt;
-use crate::packages::{self, BROWSER, CELERY, COMPOSE, POSTGRES, REDIS};
+use crate::packages::{self, BROWSER, CELERY, COMPOSE, PEBBLE, POSTGRES, REDIS};
 use crate::process::{Log, cargo, succeed};
 use crate::services::{Durability, Place, Postgres};
 use report::Report;
@@ -79,7 +79,11 @@ fn provide(arguments: &Arguments, interrupt: &Interrupt) -> Result<()> {
     let may_install = !arguments.no_install;
     packages::require(&[&POSTGRES, &REDIS], may_install, interrupt)?;
     if !arguments.quick {
-        packages::wish(&[&BROWSER, &CELERY, &COMPOSE], may_install, interrupt)?;
+        packages::wish(
+            &[&BROWSER, &CELERY, &COMPOSE, &PEBBLE],
+            may_install,
+            interrupt,
+        )?;
     }
     runner(may_install, interrupt)
 }

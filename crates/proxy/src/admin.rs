@@ -5,6 +5,7 @@
 //! arguments (flags of the command line and body of the request in one), what it does, and how its
 //! answer reads. Nothing listens on TCP for this.
 
+mod certs;
 pub mod client;
 mod deploy;
 mod drain;

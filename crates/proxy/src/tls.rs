@@ -20,6 +20,7 @@ mod names;
 mod ocsp;
 mod placeholder;
 mod profile;
+mod report;
 mod resolver;
 mod set;
 mod stamp;
@@ -46,6 +47,7 @@ pub use challenge::WELL_KNOWN;
 pub use client::Peer;
 pub use error::TlsError;
 pub use facts::{Facts, Finding, KeyKind};
+pub use report::{CertificateReport, OcspReport};
 pub use ticket::TicketKeys;
 
 use crate::plan::TlsPlan;

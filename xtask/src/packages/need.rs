@@ -67,6 +67,14 @@ pub(crate) const CELERY: Need = Need {
     },
 };
 
+/// The authority that the proxy's certificates are ordered from in tests.
+pub(crate) const PEBBLE: Need = Need {
+    name: "pebble",
+    packages: &["pebble"],
+    units: &[],
+    met: || find("pebble").is_some() && find("pebble-challtestsrv").is_some(),
+};
+
 /// The visitor of the smoke test, who checks certificates and speaks HTTP/2.
 pub(crate) const CURL: Need = Need {
     name: "curl",

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, deploy, drain, maintenance, pause, reload, status, targets, upgrade};
+use super::{Context, certs, deploy, drain, maintenance, pause, reload, status, targets, upgrade};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +164,8 @@ verbs! {
     Reset(targets::Reset),
     /// Read the settings anew; connections are never touched
     Reload(reload::Reload),
+    /// Show the certificates: names, source, expiry, OCSP, next renewal, last error
+    Certs(certs::Certs),
     /// Let a new process take the running one's place
     Upgrade(upgrade::Upgrade),
 }

@@ -18,6 +18,7 @@ use instant_acme::{Account, CertificateIdentifier, ExternalAccountKey, NewAccoun
 use jiff::{SignedDuration, Timestamp};
 
 use super::credential::{Credential, bounded};
+use super::error::chain;
 use super::set::Set;
 use super::{Tls, TlsError, placeholder};
 use crate::plan::{AcmePlan, TlsPlan, TlsSource};
@@ -258,18 +259,4 @@ fn save_memory(store: &Store, names: &[String], memory: &Memory) {
             "what became of an order cannot be written down"
         );
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

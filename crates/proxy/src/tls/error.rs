@@ -62,17 +62,17 @@ pub enum TlsError {
     Randomness,
 }
 
-impl TlsError {
-    /// It and its causes in one line.
-    #[must_use]
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
+/// An error and its causes in one line. Some print their cause themselves: that is not said twice.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
             text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
+            text.push_str(&next);
         }
-        text
+        cause = error.source();
     }
+    text
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::CertificateDer;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::{
@@ -19,7 +19,7 @@ const STATUS_REQUEST: [u8; 3] = [2, 1, 5];
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Kind of a certificate's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
     /// ECDSA: smallest and fastest, offered first.

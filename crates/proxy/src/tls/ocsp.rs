@@ -16,9 +16,9 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use super::credential::Credential;
+use super::error::chain;
 use super::fetch::{FetchError, fetch};
 use super::resolver::Table;
 pub(super) use request::CertificateId;
@@ -35,7 +35,7 @@ const SHORTEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST_TRUST: SignedDuration = SignedDuration::from_hours(24 * 3);
 
 /// What is known about a certificate's state.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Staple {
     /// Until when the answer is good that is shown.
     pub(super) good_until: Option<Timestamp>,
@@ -153,15 +153,4 @@ fn next_after(validity: &Validity, now: Timestamp) -> Timestamp {
 fn pause(failures: u32) -> SignedDuration {
     let factor = 1_i32 << failures.min(10);
     (FIRST_PAUSE * factor).min(LONGEST_PAUSE)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

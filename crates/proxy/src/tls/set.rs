@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 
 use super::TlsError;
 use super::credential::{Credential, bounded};
+use super::error::chain;
 use super::stamp::{Stamps, stamps};
 use crate::plan::TlsSource;
 
@@ -135,7 +136,7 @@ impl Set {
                 true
             }
             Err(error) => {
-                story.last_error = Some(error.chain());
+                story.last_error = Some(chain(&error));
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the new certificate in {} cannot be used, the old one stays",

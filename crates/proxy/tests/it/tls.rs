@@ -1,7 +1,9 @@
 //! HTTPS with the local authority: HTTP/1.1, HTTP/2, keys, renewal, redirection.
 
+mod acme;
 mod client;
 mod kit;
+mod ocsp;
 mod resume;
 mod sites;
 mod transport;

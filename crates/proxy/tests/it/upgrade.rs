@@ -11,10 +11,10 @@ use crate::harness::{App, PATIENCE, Proxy, Visitor, until};
 const CONTROL: &str = "control = 'unix:$DIR/control.sock'\nadmin = '127.0.0.1:0'\n";
 
 /// The process that answers on the control socket; ended with the test.
-struct Successor(i32);
+pub(crate) struct Successor(i32);
 
 impl Successor {
-    fn of(answer: &serde_json::Value) -> Self {
+    pub(crate) fn of(answer: &serde_json::Value) -> Self {
         Self(i32::try_from(answer["pid"].as_i64().expect("a pid")).expect("a pid"))
     }
 

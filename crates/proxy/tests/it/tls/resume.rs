@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::kit::{Authority, Client};
 use super::sites::openssl;
-use crate::harness::Proxy;
+use crate::harness::{Proxy, until};
+use crate::upgrade::Successor;
 
 fn settings(authority: &Authority, files: &std::path::Path) -> String {
     let pair = authority.server(&["one.example"]);
@@ -70,4 +71,23 @@ async fn tls_1_2_without_tickets_is_resumed_by_id() {
         return;
     };
     assert!(said.matches("Reused, TLSv1.2").count() >= 5, "{said}");
+}
+
+#[tokio::test]
+async fn visitors_resume_with_the_process_that_takes_over() {
+    let (authority, files) = (Authority::new(), tempfile::tempdir().expect("directory"));
+    let proxy = Proxy::start(&format!(
+        "control = 'unix:$DIR/control.sock'\n{}",
+        settings(&authority, files.path())
+    ));
+    let to = proxy.https.expect("https");
+    let client = Client::new(vec![authority.certificate.clone()], None, &[&TLS13]);
+    assert_eq!(kinds(&client, to, 1).await, [HandshakeKind::Full]);
+    let old = proxy.pid();
+    let _successor = Successor::of(&proxy.ctl_json(&["upgrade"]).await);
+    until("the old process is gone", || {
+        !std::path::Path::new(&format!("/proc/{old}/exe")).exists()
+    })
+    .await;
+    assert_eq!(kinds(&client, to, 1).await, [HandshakeKind::Resumed]);
 }

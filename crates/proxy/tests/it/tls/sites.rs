@@ -174,6 +174,67 @@ async fn changed_files_are_used_and_broken_ones_are_told_of_once() {
     assert_eq!(open.answer(false).await.status, 200);
 }
 
+#[tokio::test]
+async fn ctl_and_metrics_know_the_certificates() {
+    let (authority, files) = (Authority::new(), tempfile::tempdir().expect("directory"));
+    let pair = authority.server(&["one.example", "www.one.example"]);
+    let proxy = Proxy::start(&format!(
+        "https = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\ncontrol = 'unix:$DIR/control.sock'\n{}",
+        site(
+            "one.example",
+            &format!("tls = {}", pair.table(files.path(), "a"))
+        )
+    ));
+    let answer = proxy.ctl_json(&["certs"]).await;
+    let one = &answer["certificates"][0];
+    assert_eq!(one["names"][1], "www.one.example");
+    assert_eq!(one["issuer"], "CN=test authority");
+    assert_eq!(one["not_after"], "2040-01-01T00:00:00Z");
+    assert_eq!(one["ocsp"]["state"], "none");
+    assert_eq!(one["key"], "ecdsa");
+    let (code, said, _) = proxy.ctl(&["certs"]).await;
+    assert_eq!(code, 0);
+    assert!(
+        said.contains("one.example, www.one.example\n") && said.contains("a.pem"),
+        "{said}"
+    );
+    let admin = proxy.admin.expect("admin");
+    let metrics = Visitor::get(admin, "/metrics").await.text();
+    let line = "kiuas_proxy_certificate_expiry_timestamp_seconds{name=\"one.example\"} 2208988800";
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_reload_brings_other_certificates_and_keeps_connections() {
+    let (authority, files) = (Authority::new(), tempfile::tempdir().expect("directory"));
+    let one = authority.server(&["one.example"]);
+    let two = authority.server(&["one.example", "two.example"]);
+    let settings = |hosts: &str, table: &str| {
+        format!(
+            "https = '127.0.0.1:0'\ncontrol = 'unix:$DIR/control.sock'\n{}",
+            site(hosts, &format!("tls = {table}"))
+        )
+    };
+    let proxy = Proxy::start(&settings("one.example", &one.table(files.path(), "one")));
+    let (to, visitor) = (proxy.https.expect("https"), authority.visitor());
+    let mut open = Visitor::new(visitor.connect(to, "one.example").await.expect("handshake"));
+    proxy.rewrite(&settings(
+        "one.example",
+        "{ certificate = '/nowhere', key = '/nowhere' }",
+    ));
+    let (code, _, err) = proxy.ctl(&["reload"]).await;
+    assert!(code != 0 && err.contains("/nowhere"), "{err}");
+    assert_eq!(visitor.shown(to, "one.example").await, one.der);
+    let hosts = "one.example, two.example";
+    proxy.rewrite(&settings(hosts, &two.table(files.path(), "two")));
+    assert_eq!(proxy.ctl(&["reload"]).await.0, 0);
+    let fresh = authority.visitor();
+    assert_eq!(fresh.shown(to, "two.example").await, two.der);
+    open.send("GET / HTTP/1.1\r\nHost: one.example\r\n\r\n")
+        .await;
+    assert_eq!(open.answer(false).await.status, 200);
+}
+
 #[test]
 fn check_names_what_is_wrong_with_certificates() {
     let (authority, files) = (Authority::new(), tempfile::tempdir().expect("directory"));
