@@ -8,6 +8,7 @@
 //!        → answer (page for a fault, headers) → record (log, metrics) at the body's end
 //! ```
 
+mod accel;
 mod action;
 mod cache;
 mod forward;
@@ -30,6 +31,7 @@ use tracing::Span;
 
 use self::action::Done;
 use crate::body::{Inbound, Outbound};
+use crate::compress::Wish;
 use crate::fault::Fault;
 use crate::hints::Hints;
 use crate::lane;
@@ -193,8 +195,21 @@ async fn answer<'p>(
         if let Some(response) = guard::check(&route.guard, &wanted, parts, notes).await? {
             return Ok(response);
         }
+        let wish = route
+            .compress
+            .as_ref()
+            .map(|rules| Wish::read(rules, parts));
         match action::run(&wanted, chosen, parts, body, record).await? {
-            Done::Answer(response) => return Ok(response),
+            Done::Answer(response) => {
+                return Ok(match wish {
+                    // What no application has just sent is kept in memory, and comes again.
+                    Some(wish) => {
+                        let comes_again = record.upstream.is_none();
+                        wish.apply(response, &plan.compressor, comes_again)
+                    }
+                    None => response,
+                });
+            }
             Done::Nothing(unread) => body = unread,
         }
         passed.push(route);

@@ -7,7 +7,7 @@
 mod body;
 mod conditional;
 mod entry;
-mod etag;
+pub(crate) mod etag;
 mod find;
 mod listing;
 mod media;

@@ -5,6 +5,7 @@
 mod cache;
 mod canonical;
 mod check;
+mod compress;
 mod files;
 mod guard;
 mod headers;

@@ -2,6 +2,7 @@
 //! is checked and made in [`crate::plan`].
 
 mod cache;
+mod compress;
 mod effective;
 mod files;
 mod guard;
@@ -23,6 +24,7 @@ use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
 pub use cache::{CacheSettings, RouteCache, RouteCacheSettings};
+pub use compress::{Compress, CompressSettings};
 pub use effective::effective;
 pub use files::{FilesSettings, HotFilesSettings, Symlinks};
 pub use guard::{

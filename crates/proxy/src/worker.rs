@@ -10,6 +10,7 @@ use kiuas_common::Shutdown;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
+use crate::compress::Compressor;
 use crate::files;
 use crate::maintenance::ClosedSites;
 use crate::meter::Meter;
@@ -99,6 +100,8 @@ pub struct ThreadPlan {
     plan: Arc<Plan>,
     /// The hot files.
     pub files: files::Table,
+    /// What answers are compressed with.
+    pub compressor: Compressor,
     /// In the plan's order.
     pub upstreams: Vec<Rc<Upstream>>,
 }
@@ -120,6 +123,7 @@ impl ThreadPlan {
         Self {
             plan,
             files,
+            compressor: Compressor::default(),
             upstreams,
         }
     }

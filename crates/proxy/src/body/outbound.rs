@@ -8,6 +8,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::BoxError;
 use crate::cache::fill::FillReader;
+use crate::compress::Compressed;
 use crate::files::FileBody;
 use crate::upstream::{Multiplexed, Relay};
 
@@ -24,6 +25,8 @@ pub enum Outbound {
     File(Box<FileBody>),
     /// From an answer on its way into the cache.
     Fill(Box<FillReader>),
+    /// Compressed on its way.
+    Compressed(Box<Compressed>),
 }
 
 impl Outbound {
@@ -54,6 +57,7 @@ impl Body for Outbound {
             Self::Multiplexed(body) => Pin::new(body.as_mut()).poll_frame(cx),
             Self::File(file) => Pin::new(file.as_mut()).poll_frame(cx),
             Self::Fill(fill) => Pin::new(fill.as_mut()).poll_frame(cx),
+            Self::Compressed(body) => Pin::new(body.as_mut()).poll_frame(cx),
         }
     }
 
@@ -64,6 +68,7 @@ impl Body for Outbound {
             Self::Multiplexed(body) => body.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
             Self::Fill(fill) => fill.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
         }
     }
 
@@ -77,6 +82,7 @@ impl Body for Outbound {
             Self::Multiplexed(body) => body.size_hint(),
             Self::File(file) => file.size_hint(),
             Self::Fill(fill) => fill.size_hint(),
+            Self::Compressed(body) => body.size_hint(),
         }
     }
 }

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
 use super::route::Chosen;
-use super::{AwaitedTurn, Connection, cache, forward};
+use super::{AwaitedTurn, Connection, accel, cache, forward};
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::files;
@@ -63,7 +63,7 @@ pub(super) async fn run(
         Action::Forward(index) => *index,
     };
     let answer = forward(wanted, index, chosen, parts, body, record).await?;
-    Ok(Done::Answer(answer))
+    accel::follow(wanted, parts, answer).await.map(Done::Answer)
 }
 
 async fn forward(

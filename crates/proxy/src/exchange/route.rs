@@ -66,7 +66,8 @@ pub(super) fn choose<'a>(
                 }
             }
         }
-        if route.action.is_none() {
+        // The settings may lead into an internal route by a rewrite, visitors may not.
+        if route.action.is_none() || (route.internal && target.is_none()) {
             return Err(Fault::NotFound);
         }
         return Ok(Chosen {

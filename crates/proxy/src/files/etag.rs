@@ -1,12 +1,21 @@
 //! Entity tags (RFC 9110 8.8.3).
 
+use std::fmt;
+
 use crate::compress::Encoding;
 
 /// One of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tag<'a> {
-    pub(super) weak: bool,
-    pub(super) opaque: &'a str,
+pub(crate) struct Tag<'a> {
+    pub(crate) weak: bool,
+    pub(crate) opaque: &'a str,
+}
+
+impl fmt::Display for Tag<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let weak = if self.weak { "W/" } else { "" };
+        write!(f, "{weak}\"{}\"", self.opaque)
+    }
 }
 
 /// The strong tag of a file: its length and its time of change in nanoseconds, and its coding.
@@ -16,7 +25,7 @@ pub(super) fn of(length: u64, modified_nanoseconds: i128, encoding: Option<Encod
 }
 
 /// A list of tags; `None` if it is malformed (then nothing matches).
-pub(super) fn list(text: &str) -> Option<Vec<Tag<'_>>> {
+pub(crate) fn list(text: &str) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
     let mut rest = text.trim_matches([' ', '\t']);
     while !rest.is_empty() {
@@ -33,7 +42,7 @@ pub(super) fn list(text: &str) -> Option<Vec<Tag<'_>>> {
 }
 
 /// One tag and what follows it.
-pub(super) fn one(text: &str) -> Option<(Tag<'_>, &str)> {
+pub(crate) fn one(text: &str) -> Option<(Tag<'_>, &str)> {
     let (weak, quoted) = match text.strip_prefix("W/") {
         Some(rest) => (true, rest),
         None => (false, text),

@@ -17,7 +17,8 @@ use super::headers::HeaderRules;
 use super::routes::{self, Routes};
 use super::template::Template;
 use crate::cache::rules::Rules;
-use crate::settings::{RedirectSettings, RespondSettings, RouteCache, RouteSettings};
+use crate::compress;
+use crate::settings::{Compress, RedirectSettings, RespondSettings, RouteCache, RouteSettings};
 
 /// What happens to a request.
 #[derive(Debug)]
@@ -83,6 +84,10 @@ pub struct Route {
     pub guard: Guard,
     /// What is stored of its answers; `None` for nothing.
     pub cache: Option<Arc<Rules>>,
+    /// How answers are compressed.
+    pub compress: Option<compress::Rules>,
+    /// Only for `X-Accel-Redirect`.
+    pub internal: bool,
     /// Fields of answers and requests.
     pub headers: HeaderRules,
     /// Another path, before the action.
@@ -111,6 +116,7 @@ pub(super) struct Making<'a> {
     pub(super) guard: &'a Guard,
     /// The site's.
     pub(super) cache: Option<&'a RouteCache>,
+    pub(super) compress: Option<&'a Compress>,
 }
 
 /// All routes of the site at `key`.
@@ -156,6 +162,8 @@ fn one(
         guard: making
             .guard
             .of_route(key, route, making.upstreams, problems),
+        compress: super::compress::rules(key, route.compress.as_ref(), making.compress, problems),
+        internal: route.internal,
         headers: making.headers.with(key, route.headers.as_ref(), problems),
         rewrite,
         mount: rewrite::mount(key, route, problems)?,
@@ -179,7 +187,7 @@ fn action(
     ) {
         (Some(name), None, None, None) => forward(key, name, upstreams, problems),
         (None, Some(files), None, None) => {
-            let files = Files::new(key, files, upstreams, false, problems)?;
+            let files = Files::new(key, files, upstreams, route.internal, problems)?;
             Some(Action::Files(Arc::new(files)))
         }
         (None, None, Some(redirect), None) => Some(Action::Redirect(self::redirect(

@@ -75,6 +75,7 @@ impl Sites {
                 body,
                 headers: &headers,
                 cache: site.cache.as_ref(),
+                compress: site.compress.as_ref(),
             };
             let routes = route::all(&key, &site.routes, &making, problems);
             sites.sites.push(Site {

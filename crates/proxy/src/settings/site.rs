@@ -4,9 +4,9 @@ use kiuas_common::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessSettings, ClientAuthSettings, FilesSettings, ForwardAuthSettings, HeaderSettings,
-    HstsSettings, List, PasswordSettings, RateSettings, RouteCache, Satisfy, SiteTlsSettings,
-    Switch,
+    AccessSettings, ClientAuthSettings, Compress, FilesSettings, ForwardAuthSettings,
+    HeaderSettings, HstsSettings, List, PasswordSettings, RateSettings, RouteCache, Satisfy,
+    SiteTlsSettings, Switch,
 };
 
 /// One site: hosts and what is served under them.
@@ -54,6 +54,9 @@ pub struct SiteSettings {
     /// `Strict-Transport-Security` on every answer over HTTPS.
     #[serde(default)]
     pub hsts: Option<HstsSettings>,
+    /// Answers are compressed.
+    #[serde(default)]
+    pub compress: Option<Compress>,
     /// Exact paths win over prefixes, longer prefixes over shorter ones.
     #[serde(default)]
     pub routes: Vec<RouteSettings>,
@@ -92,6 +95,10 @@ pub struct RouteSettings {
     pub rate: Option<Vec<RateSettings>>,
     /// Fields of answers and requests, beside the site's.
     pub headers: Option<HeaderSettings>,
+    /// Answers are compressed, instead of what the site says.
+    pub compress: Option<Compress>,
+    /// Only for `X-Accel-Redirect` of an application; visitors find nothing here.
+    pub internal: bool,
     /// Largest request body here, instead of `proxy.limits.body`.
     pub body: Option<Bytes>,
     /// False passes request bodies on as they come, for applications that work on the beginning of a

@@ -7,11 +7,13 @@
 
 mod harness;
 
+mod accel;
 mod access;
 mod answers;
 mod balance;
 mod cache;
 mod cli;
+mod compress;
 mod conditional;
 mod control;
 mod deploy;
