@@ -115,26 +115,41 @@ impl Store {
         }
     }
 
-    /// Writes the state as it is now. To be called after each change.
+    /// Writes the state as it is now. To be called after each change; who asked may go away meanwhile.
     ///
     /// # Errors
     /// The change is in force, and would not survive a restart.
-    pub async fn save(&self, shared: &Shared) -> Result<(), VerbError> {
-        let Some(path) = self.path.clone() else {
+    pub async fn save(self: &Arc<Self>, shared: &Shared) -> Result<(), VerbError> {
+        if self.path.is_none() {
             return Ok(());
-        };
-        let _one_at_a_time = self.writing.lock().await;
+        }
+        let (store, shared) = (Arc::clone(self), shared.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends by itself, and must not be broken off by who asked"
+        )]
+        let saving = tokio::spawn(async move { store.write(&shared).await });
         let failed = |why: String| {
             VerbError::failed(format!(
                 "it is done, but a restart would undo it: cannot write the state file: {why}"
             ))
         };
-        let text =
-            serde_json::to_string_pretty(&snapshot(shared)).map_err(|e| failed(e.to_string()))?;
-        tokio::task::spawn_blocking(move || write(&path, &text))
+        saving
             .await
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(error.to_string()))
+    }
+
+    async fn write(&self, shared: &Shared) -> io::Result<()> {
+        let Some(path) = self.path.clone() else {
+            return Ok(());
+        };
+        // The one who writes last writes the newest state.
+        let _one_at_a_time = self.writing.lock().await;
+        let text = serde_json::to_string_pretty(&snapshot(shared))?;
+        tokio::task::spawn_blocking(move || write(&path, &text))
+            .await
+            .map_err(io::Error::other)?
     }
 }
 

@@ -182,11 +182,11 @@ impl Run for Remove {
             )));
         }
         plan.state.remove(&member);
+        let members = [member];
+        dismiss_later(&members, WEBSOCKET_TIMEOUT);
         drop(turn);
         context.store.save(&context.shared).await?;
-        let members = [member];
         let left = finished(&members, self.drain_timeout.duration()).await;
-        dismiss_later(&members, WEBSOCKET_TIMEOUT);
         if left > 0 {
             return Err(VerbError::failed(format!(
                 "`{}` is removed, but {left} of its requests are not finished after {}; they go on",

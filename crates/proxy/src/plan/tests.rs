@@ -128,3 +128,65 @@ fn a_swap_keeps_upstreams_with_the_same_settings_and_counts() {
     assert!(Arc::ptr_eq(&old.upstreams[0], &new.upstreams[0]));
     assert!(!Arc::ptr_eq(&old.upstreams[1], &new.upstreams[1]));
 }
+
+#[test]
+fn upstreams_must_make_sense() {
+    let text = problem(
+        "[proxy.upstreams.app]\ntargets = ['a:1', { target = 'a:1' }, { target = 'b:1', weight = 0 }]\n\
+         sticky = { cookie = 'a b' }\npassive = { fail_timeout = '0s' }\n\
+         health = { path = 'x', status = 99, passes = 0, interval = '0s' }\n\
+         breaker = { errors = 0, trials = 0, open = '0s' }\n\
+         [proxy.upstreams.none]\n",
+    );
+    for part in [
+        "`a:1` is written twice",
+        "upstreams.app.targets`: `b:1` has the weight 0",
+        "upstreams.app.sticky.cookie",
+        "upstreams.app.passive.fail_timeout",
+        "upstreams.app.health.path",
+        "upstreams.app.health.status",
+        "upstreams.app.health.passes",
+        "upstreams.app.health.interval",
+        "upstreams.app.breaker.errors",
+        "upstreams.app.breaker.trials",
+        "upstreams.app.breaker.open",
+        "upstreams.none.targets",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn what_an_operator_changed_outlives_other_settings() {
+    let upstream = |text: &str| {
+        let text = format!("[proxy.upstreams.app]\n{text}\n");
+        plan(&text).expect("plan")
+    };
+    let targets = |plan: &Plan| -> Vec<String> {
+        let members = plan.upstreams[0].state.members();
+        members
+            .iter()
+            .map(|one| one.spec.target.to_string())
+            .collect()
+    };
+    let plans = Plans::new(upstream("targets = ['a:1', 'b:1']"));
+    let before = plans.get().upstreams[0].state.members();
+    plans.swap(upstream("targets = ['b:1', 'c:1']\nmax_connections = 7"));
+    assert_eq!(targets(&plans.get()), ["b:1", "c:1"]);
+    let after = plans.get().upstreams[0].state.members();
+    assert!(Arc::ptr_eq(&before[1], &after[0]), "b was made anew");
+    plans.get().upstreams[0].state.remove(&after[1]);
+    plans.swap(upstream("targets = ['d:1']"));
+    assert_eq!(targets(&plans.get()), ["b:1"]);
+    let plan = plans.get();
+    plan.upstreams[0].state.reset(&plan.upstreams[0].targets);
+    assert_eq!(targets(&plan), ["d:1"]);
+}
+
+proptest! {
+    #[test]
+    fn a_network_is_read_as_it_is_written(address: std::net::IpAddr, bits in 0_u8..=32) {
+        let network: Network = format!("{address}/{bits}").parse().expect("network");
+        prop_assert_eq!(network.to_string().parse::<Network>(), Ok(network));
+    }
+}

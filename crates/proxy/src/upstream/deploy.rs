@@ -122,12 +122,13 @@ pub async fn deploy(
         let old = state.members();
         switch(plan, state.members_for(&deployment.targets));
         drop(holding);
+        let left: Vec<Arc<Member>> = gone(&old, &state.members());
+        dismiss_later(&left, deployment.websocket_timeout);
         switched.await;
         let draining = Instant::now();
-        let left: Vec<Arc<Member>> = gone(&old, &state.members());
         report.unfinished = finished(&left, deployment.drain_timeout).await;
         report.drain_ms = millis(draining.elapsed());
-        report.websockets = dismiss_later(&left, deployment.websocket_timeout);
+        report.websockets = left.iter().map(|member| member.tunnels()).sum();
     } else {
         drop(holding);
     }
@@ -200,27 +201,19 @@ async fn well(target: &Target, health: &HealthSettings, until: Instant) -> Targe
     }
 }
 
-/// Tells the WebSockets of `members` to leave after `patience`, and says how many there are now.
-pub fn dismiss_later(members: &[Arc<Member>], patience: Duration) -> usize {
-    let left: Vec<Arc<Member>> = members
-        .iter()
-        .filter(|member| member.tunnels() > 0)
-        .map(Arc::clone)
-        .collect();
-    let count = left.iter().map(|member| member.tunnels()).sum();
-    if count > 0 {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "it waits for others' WebSockets, and must not hold up a drain of the proxy"
-        )]
-        tokio::spawn(async move {
-            tokio::time::sleep(patience).await;
-            for member in left {
-                member.dismiss();
-            }
-        });
-    }
-    count
+/// Tells the WebSockets of `members`, which are out of use, to leave after `patience`.
+pub fn dismiss_later(members: &[Arc<Member>], patience: Duration) {
+    let members = members.to_vec();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it waits for others' WebSockets, and must not hold up a drain of the proxy"
+    )]
+    tokio::spawn(async move {
+        tokio::time::sleep(patience).await;
+        for member in members {
+            member.dismiss();
+        }
+    });
 }
 
 /// Waits until none of `members` has a request, for at most `limit`; says how many are left.

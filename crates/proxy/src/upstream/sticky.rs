@@ -28,18 +28,20 @@ pub fn sticky_key_text() -> String {
 /// Uses the key of an earlier process; false if it is none, or too late because a cookie was made.
 #[must_use]
 pub fn keep_sticky_key(text: &str) -> bool {
+    parse_key(text).is_some_and(|key| KEY.set(key).is_ok())
+}
+
+fn parse_key(text: &str) -> Option<[u8; 32]> {
     let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return false;
+    if text.len() != 2 * key.len() {
+        return None;
     }
     for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let value = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let Some(value) = value else { return false };
-        *byte = value;
+        let digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
+        let value = digits.fold(Some(0), |sum, digit| Some(sum? * 16 + digit?))?;
+        *byte = u8::try_from(value).ok()?;
     }
-    KEY.set(key).is_ok()
+    Some(key)
 }
 
 /// What the cookie calls a target.
@@ -106,7 +108,33 @@ impl Sticky {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_as_it_was_written_and_nothing_else_is(key: [u8; 32], other in ".{0,80}") {
+            let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            prop_assert_eq!(parse_key(&text), Some(key));
+            let is_key = other.len() == 64 && other.bytes().all(|byte| byte.is_ascii_hexdigit());
+            prop_assert_eq!(parse_key(&other).is_some(), is_key);
+        }
+
+        #[test]
+        fn no_cookie_makes_it_panic_and_what_is_found_stood_there(cookie in "[a-z=; ]{0,40}") {
+            let sticky = Sticky::new(&StickySettings {
+                cookie: "to".to_owned(),
+                ..StickySettings::default()
+            });
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_str(&cookie).expect("value"));
+            if let Some(tag) = sticky.expect("name").brought(&headers) {
+                let pair = [b"to=", tag].concat();
+                prop_assert!(cookie.as_bytes().windows(pair.len()).any(|part| part == pair));
+            }
+        }
+    }
 
     #[test]
     fn the_cookie_is_found_among_others_and_only_by_its_whole_name() {
