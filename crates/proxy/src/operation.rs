@@ -53,6 +53,8 @@ pub(crate) struct Running {
     pub(crate) shared: Shared,
     /// The certificates in force, if HTTPS is spoken.
     pub(crate) secrets: Option<Secrets>,
+    /// Gone with this process, unless it changed hands.
+    pub(crate) _pid_file: PidFile,
 }
 
 impl Running {

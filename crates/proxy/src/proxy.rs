@@ -133,8 +133,6 @@ impl Proxy {
             .start(invocation, predecessor.as_ref(), traces, &health)
             .await?;
         health.set_ready(true);
-        let pid_file =
-            PidFile::write(running.settings.pid_path.as_deref()).map_err(ProxyError::PidFile)?;
         notify::ready();
         if let Some(predecessor) = predecessor.take() {
             predecessor.replace();
@@ -147,9 +145,7 @@ impl Proxy {
         }
         health.set_ready(false);
         drop(orders);
-        let good = running.drain(&mut signals).await;
-        drop(pid_file);
-        if good {
+        if running.drain(&mut signals).await {
             Ok(())
         } else {
             Err(ProxyError::Panicked)
@@ -209,6 +205,7 @@ impl Proxy {
         for front in &fronts {
             threads.open(front).await.map_err(ProxyError::Start)?;
         }
+        let pid_file = PidFile::write(settings.pid_path.as_deref()).map_err(ProxyError::PidFile)?;
         listeners::announce(&fronts);
         let running = Running {
             settings,
@@ -219,6 +216,7 @@ impl Proxy {
             threads,
             shared,
             secrets,
+            _pid_file: pid_file,
         };
         Ok((running, orders))
     }
