@@ -35,6 +35,7 @@ pub(crate) enum Command {
 Signals:
   SIGTERM, SIGINT, SIGQUIT  finish what is under way and end; a second one cuts what is left
   SIGHUP                    read the settings anew; connections are never touched
+  SIGUSR1                   open the access log anew (logrotate)
   SIGUSR2                   let a new process take over, as `kiuas-proxy upgrade` does
 
 Examples:

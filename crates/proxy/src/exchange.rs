@@ -105,7 +105,7 @@ pub async fn run(
 ) -> Response<Recorded> {
     let shared = &connection.worker.shared;
     let plan = connection.worker.plan();
-    let mut record = Record::new(&connection.pulse, &shared.meter, plan.access_log);
+    let mut record = Record::new(&connection.pulse, &shared.meter, plan.log.clone());
     let turn = AwaitedTurn::new(&connection);
     let mut notes = Notes::default();
     let asked = Asked {
@@ -151,15 +151,14 @@ async fn answer<'p>(
     record.client = visitor.address;
     record.request_id.clone_from(&visitor.request_id);
     refused.map_err(Fault::Refused)?;
-    parts.method.as_str().clone_into(&mut record.method);
-    parts.uri.path().clone_into(&mut record.path);
-    record.version = parts.version;
+    record.began(parts);
+    record.scheme = visitor.scheme;
     if shared.traces {
         record.span = server_span(parts, &visitor);
         record.trace_id = TraceContext::of(&record.span).map(|t| t.trace_id().to_owned());
     }
     let host = Host::of(parts).ok_or(Fault::NoSite)?;
-    record.host.clone_from(&host.name);
+    record.host = Some(host.value.clone());
     if let Some(proof) = secure::challenge(connection, parts) {
         return Ok(proof);
     }

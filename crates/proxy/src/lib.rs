@@ -7,6 +7,7 @@
 //! Architecture invariant: the proxy knows no application, no database and no queue. What an
 //! application never may see is refused in [`gate`] and [`screen`].
 
+pub mod access_log;
 pub mod admin;
 pub mod body;
 pub mod cache;

@@ -63,6 +63,8 @@ pub struct Meter {
     pub tunnels: Gauge,
     /// Connections that the fast lane gave to hyper.
     pub lane_handovers: Counter,
+    /// Lines of the access log that could not be written in time.
+    pub log_dropped: Counter,
     upstream_connections: Family<UpstreamLabel, Gauge>,
     upstream_retries: Family<UpstreamLabel, Counter>,
     upstream_errors: Family<UpstreamErrorLabels, Counter>,
@@ -107,6 +109,11 @@ impl Meter {
             lane_handovers: metrics.register(
                 "proxy_lane_handovers",
                 "Connections that went from the fast lane to the general way",
+                Counter::default(),
+            ),
+            log_dropped: metrics.register(
+                "proxy_access_log_dropped_lines",
+                "Lines of the access log that could not be written in time",
                 Counter::default(),
             ),
             upstream_connections: metrics.register(

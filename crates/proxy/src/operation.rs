@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! SIGHUP,  ctl reload   read the settings anew; connections are never touched
+//! SIGUSR1                open the access log anew
 //! SIGUSR2, upgrade      a new process takes over, this one drains
 //! SIGTERM, SIGINT, SIGQUIT   drain and end; a second one cuts
 //! ```
@@ -85,6 +86,10 @@ impl Running {
                 drop(self.reload().await);
                 true
             }
+            Wish::Reopen => {
+                reopen_logs(&self.shared);
+                true
+            }
             Wish::Upgrade => match self.replace(None, signals).await {
                 Replaced::Yes(_) => false,
                 Replaced::No(_) => true,
@@ -116,9 +121,10 @@ impl Running {
 
     /// An upgrade, unless the end is asked for meanwhile: then the new process is ended again.
     async fn replace(&mut self, program: Option<PathBuf>, signals: &mut Signals) -> Replaced {
+        let shared = self.shared.clone();
         let outcome = tokio::select! {
             outcome = self.upgrade(program) => outcome,
-            signal = signals.end() => {
+            signal = signals.end(|| reopen_logs(&shared)) => {
                 tracing::info!(signal, "received {signal} during an upgrade, draining");
                 return Replaced::End;
             }
@@ -149,6 +155,13 @@ impl Running {
         }
         notify::ready();
         outcome
+    }
+}
+
+/// The access log's file was renamed by logrotate.
+pub(crate) fn reopen_logs(shared: &Shared) {
+    if let Some(sink) = &shared.plans.get().log_sink {
+        sink.reopen();
     }
 }
 

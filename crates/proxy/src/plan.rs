@@ -2,6 +2,7 @@
 //!
 //! Everything that can be wrong is found here, before any address is bound, and all of it at once.
 
+mod access_log;
 mod cache;
 mod canonical;
 mod check;
@@ -24,11 +25,14 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access_log::{Sink, SinkError};
 use crate::body::BodyPace;
 use crate::cache::Capacity;
-use crate::settings::{LimitSettings, ProxySettings};
+use crate::meter::Meter;
+use crate::settings::{LimitSettings, LogFormat, ProxySettings};
 use crate::upstream::UpstreamPlan;
 
+pub use access_log::{LogPlan, LogTarget};
 pub(crate) use check::Problems;
 pub use check::{PlanError, Problem};
 pub use files::{Fallback, Files, FixedFile, HotFiles, Try};
@@ -63,7 +67,10 @@ pub struct Plan {
     /// A thread's share of the table of hot files.
     pub hot_files: HotFiles,
     /// One log line a request.
-    pub access_log: bool,
+    pub access_log: Arc<LogPlan>,
+    /// What writes the lines; open once the plan is in force, if lines go anywhere but to the process's own
+    /// log.
+    pub log_sink: Option<Arc<Sink>>,
     /// Plain requests are served without hyper.
     pub fast_lane: bool,
     /// Port of the first HTTPS listener, for redirections; known once the listeners are open.
@@ -131,6 +138,7 @@ impl Plan {
         let spool = Spool::new(&settings.spool, &mut problems);
         let hot_files = HotFiles::new(&settings.files, settings.thread_count(), &mut problems);
         let tls = TlsPlan::new(settings, &mut problems);
+        let access_log = Arc::new(LogPlan::new(&settings.access_log, &mut problems));
         problems.into_result(Self {
             sites,
             upstreams,
@@ -140,12 +148,33 @@ impl Plan {
             limits: Limits::from(&settings.limits),
             spool,
             hot_files,
-            access_log: settings.access_log,
+            access_log,
+            log_sink: None,
             fast_lane: settings.fast_lane,
             https_port: None,
             h2c: settings.h2c,
             tls,
         })
+    }
+
+    /// Opens the access log; `old` is kept if it writes to the same place.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_log(&mut self, old: Option<&Arc<Sink>>, meter: &Meter) -> Result<(), SinkError> {
+        let wanted = matches!(
+            self.access_log.format,
+            LogFormat::Combined | LogFormat::Json
+        );
+        self.log_sink = match old {
+            _ if !wanted => None,
+            Some(old) if *old.target() == self.access_log.target => Some(Arc::clone(old)),
+            _ => Some(Arc::new(Sink::open(
+                &self.access_log.target,
+                meter.log_dropped.clone(),
+            )?)),
+        };
+        Ok(())
     }
 
     /// An upstream whose settings are the same stays the same; one whose settings changed keeps what

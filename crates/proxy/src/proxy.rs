@@ -10,6 +10,7 @@ use kiuas_common::{Address, Listener, Shutdown, notify};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::SinkError;
 use crate::admin::{Context, Store, StoreError};
 use crate::cache::Cache;
 use crate::listeners::{self, ListenersError, Private};
@@ -45,6 +46,9 @@ pub enum ProxyError {
     /// No certificate.
     #[error("cannot speak HTTPS")]
     Tls(#[source] TlsError),
+    /// The access log cannot be opened.
+    #[error(transparent)]
+    Log(SinkError),
     /// The file for the process id cannot be written.
     #[error("cannot write the process id")]
     PidFile(#[source] io::Error),
@@ -172,6 +176,7 @@ impl Proxy {
         let meter = Meter::new(&metrics);
         let secrets = Secrets::new(&plan, &fronts, &meter).map_err(ProxyError::Tls)?;
         plan.https_port = listeners::https_port(&fronts);
+        plan.open_log(None, &meter).map_err(ProxyError::Log)?;
         let shared = Shared {
             cache: Arc::new(Cache::new(&plan.cache)),
             places: Arc::new(Places::new(plan.limits.connections)),

@@ -2,18 +2,23 @@
 //! its end, whatever the end is.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Uri};
 use hyper::body::{Body, Frame, SizeHint};
 use tracing::Span;
 
+use crate::access_log::{AccessLog, Entry, Kept};
 use crate::body::{BoxError, Outbound};
 use crate::fault::Fault;
 use crate::meter::{Counted, Meter};
 use crate::pulse::Pulse;
+use crate::upstream::Upstream;
 
 /// Logged for a visitor who left before the answer (nginx's number, known to log readers).
 const CLIENT_CLOSED: u16 = 499;
@@ -22,22 +27,25 @@ const CLIENT_CLOSED: u16 = 499;
 #[derive(Debug)]
 pub struct Record {
     begun: Instant,
-    /// The method; `-` if it was refused unread.
-    pub method: String,
-    /// The path, without the query: that may hold secrets.
-    pub path: String,
-    /// The host it is for.
-    pub host: String,
+    method: Option<Method>,
+    target: Option<Uri>,
+    kept: Kept,
+    /// The host it is for, with a port if one was given.
+    pub host: Option<HeaderValue>,
+    /// `http` or `https`.
+    pub scheme: &'static str,
     /// Our id.
     pub request_id: String,
     /// The visitor.
     pub client: Option<std::net::IpAddr>,
     /// `HTTP/1.1` or another.
-    pub version: http::Version,
+    version: http::Version,
     /// The server span.
     pub span: Span,
     /// The trace it belongs to.
     pub trace_id: Option<String>,
+    /// Who forwarded it, if it was forwarded.
+    pub via: Option<Rc<Upstream>>,
     /// How long the application took to the head of its answer.
     pub upstream: Option<Duration>,
     /// How often the request was sent to an application more than once.
@@ -53,7 +61,7 @@ pub struct Record {
     status: Option<u16>,
     bytes: u64,
     complete: bool,
-    log: bool,
+    log: Option<Rc<AccessLog>>,
     meter: Meter,
     pulse: Arc<Pulse>,
     /// `None`: nobody's request, such as the validation of a stored answer.
@@ -61,8 +69,9 @@ pub struct Record {
 }
 
 /// What a fetch on behalf of a request has noted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FetchRecord {
+    via: Option<Rc<Upstream>>,
     upstream: Option<Duration>,
     retries: u32,
 }
@@ -70,18 +79,21 @@ pub struct FetchRecord {
 impl Record {
     /// A request begins on the connection of `pulse`.
     #[must_use]
-    pub fn new(pulse: &Arc<Pulse>, meter: &Meter, log: bool) -> Self {
+    pub fn new(pulse: &Arc<Pulse>, meter: &Meter, log: Option<Rc<AccessLog>>) -> Self {
         pulse.request_begins();
         Self {
             begun: Instant::now(),
-            method: "-".to_owned(),
-            path: "-".to_owned(),
-            host: "-".to_owned(),
+            method: None,
+            target: None,
+            kept: Kept::default(),
+            host: None,
+            scheme: "http",
             request_id: String::new(),
             client: None,
             version: http::Version::HTTP_11,
             span: Span::none(),
             trace_id: None,
+            via: None,
             upstream: None,
             retries: 0,
             cache: None,
@@ -101,7 +113,7 @@ impl Record {
     /// Of a fetch that serves the cache: it is neither counted nor logged, and belongs to no connection.
     #[must_use]
     pub fn of_fetch(meter: &Meter, span: Span) -> Self {
-        let mut record = Self::new(&Arc::new(Pulse::new()), meter, false);
+        let mut record = Self::new(&Arc::new(Pulse::new()), meter, None);
         record.span = span;
         record.in_flight = None;
         record
@@ -109,6 +121,7 @@ impl Record {
 
     /// Takes over what a fetch on behalf of this request has noted.
     pub fn adopt(&mut self, fetch: FetchRecord) {
+        self.via = fetch.via;
         self.upstream = fetch.upstream;
         self.retries = fetch.retries;
     }
@@ -117,8 +130,19 @@ impl Record {
     #[must_use]
     pub fn fetched(&self) -> FetchRecord {
         FetchRecord {
+            via: self.via.clone(),
             upstream: self.upstream,
             retries: self.retries,
+        }
+    }
+
+    /// Its head was read and breaks no rule.
+    pub fn began(&mut self, parts: &Parts) {
+        self.method = Some(parts.method.clone());
+        self.target = Some(parts.uri.clone());
+        self.version = parts.version;
+        if let Some(log) = &self.log {
+            self.kept = log.keep(&parts.headers);
         }
     }
 
@@ -137,22 +161,59 @@ impl Record {
         }
         let status = self.status.unwrap_or(CLIENT_CLOSED);
         self.span.record("http.response.status_code", status);
-        if !self.log {
+        let Some(log) = &self.log else { return };
+        let path = self.target.as_ref().map_or("-", Uri::path);
+        let failed = status >= 500 || !self.complete && status != CLIENT_CLOSED;
+        if !log.wants(path, failed) {
             return;
         }
+        if log.is_event() {
+            self.write_event(status, path);
+            return;
+        }
+        let fault = self.fault.map(|fault| fault.to_string());
+        log.line(&Entry {
+            client: self.client,
+            user: None,
+            method: self.method.as_ref(),
+            target: self.target.as_ref(),
+            version: self.version,
+            host: self.host.as_ref(),
+            scheme: self.scheme,
+            status,
+            bytes: self.bytes,
+            complete: self.complete,
+            duration: self.begun.elapsed(),
+            upstream: self.via.as_ref().map(|via| via.name()),
+            upstream_duration: self.upstream,
+            retries: self.retries,
+            cache: self.cache,
+            referer: self.kept.referer.as_ref(),
+            user_agent: self.kept.user_agent.as_ref(),
+            headers: &self.kept.headers,
+            request_id: &self.request_id,
+            trace_id: self.trace_id.as_deref(),
+            fault: fault.as_deref(),
+        });
+    }
+
+    fn write_event(&self, status: u16, path: &str) {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let method = self.method.as_ref().map_or("-", Method::as_str);
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
         let _entered = self.span.enter();
         tracing::info!(
             target: "access",
             {
-            http.request.method = self.method,
-            url.path = self.path,
-            server.address = self.host,
+            http.request.method = method,
+            url.path = path,
+            server.address = without_port(host.unwrap_or("-")),
             network.protocol.version = ?self.version,
             http.response.status_code = status,
             http.response.body.bytes = self.bytes,
             http.response.complete = self.complete,
             duration_ms = milliseconds(self.begun.elapsed()),
+            upstream.name = self.via.as_ref().map(|via| via.name()),
             upstream.duration_ms = self.upstream.map(milliseconds),
             upstream.retries = self.retries,
             cache.status = self.cache,
@@ -161,10 +222,16 @@ impl Record {
             trace.id = self.trace_id,
             fault = self.fault.map(tracing::field::display),
             },
-            "{} {} {status}",
-            self.method,
-            self.path,
+            "{method} {path} {status}",
         );
+    }
+}
+
+/// Of a host that the gate let pass.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
     }
 }
 

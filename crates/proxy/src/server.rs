@@ -115,6 +115,9 @@ async fn run(mut fronts: mpsc::Receiver<Front>, shared: Shared, ended: Cancellat
     let round = move || {
         let plan = pools.plan();
         plan.upstreams.iter().for_each(|one| one.sweep());
+        if let Some(log) = &plan.log {
+            log.flush();
+        }
         plan
     };
     let accept = async {

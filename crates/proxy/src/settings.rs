@@ -1,6 +1,7 @@
 //! Section `[proxy]`: what an administrator writes. Only shapes and defaults; what follows from them
 //! is checked and made in [`crate::plan`].
 
+mod access_log;
 mod cache;
 mod compress;
 mod effective;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use kiuas_common::Address;
 use serde::{Deserialize, Serialize};
 
+pub use access_log::{AccessLogSettings, LogFormat};
 pub use cache::{CacheSettings, RouteCache, RouteCacheSettings};
 pub use compress::{Compress, CompressSettings};
 pub use effective::effective;
@@ -72,7 +74,7 @@ pub struct ProxySettings {
     /// or 2: the visitor's address is taken from there. `unix` means every peer on a Unix socket.
     pub proxy_protocol: List<String>,
     /// One log line a request.
-    pub access_log: bool,
+    pub access_log: AccessLogSettings,
     /// Serves plain HTTP/1.1 requests by a short way of their own. Off, all take the general way: the
     /// answers are the same, for more of the processor.
     pub fast_lane: bool,
@@ -105,7 +107,7 @@ impl Default for ProxySettings {
             state: None,
             trusted: List(Vec::new()),
             proxy_protocol: List(Vec::new()),
-            access_log: true,
+            access_log: AccessLogSettings::default(),
             fast_lane: true,
             limits: LimitSettings::default(),
             spool: SpoolSettings::default(),

@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use kiuas_common::Shutdown;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::compress::Compressor;
 use crate::files;
@@ -104,6 +105,8 @@ pub struct ThreadPlan {
     pub compressor: Compressor,
     /// In the plan's order.
     pub upstreams: Vec<Rc<Upstream>>,
+    /// This thread's end of the access log; none if it is off.
+    pub log: Option<Rc<AccessLog>>,
 }
 
 impl ThreadPlan {
@@ -120,11 +123,13 @@ impl ThreadPlan {
             })
             .collect();
         let files = files::Table::new(plan.hot_files);
+        let log = AccessLog::new(&plan, old.and_then(|old| old.log.as_ref()));
         Self {
             plan,
             files,
             compressor: Compressor::default(),
             upstreams,
+            log,
         }
     }
 

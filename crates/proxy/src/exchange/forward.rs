@@ -76,6 +76,7 @@ pub(super) async fn run(
 ) -> Result<Response<Outbound>, Fault> {
     let worker = &wanted.connection.worker;
     let upstream = wanted.plan.upstreams.get(index).ok_or(Fault::Internal)?;
+    record.via = Some(Rc::clone(upstream));
     let websocket = handshake(wanted, parts);
     let visitor = websocket.is_some().then(|| let_go(parts));
     let span = client_span(upstream.name(), &parts.method, record, worker.shared.traces);

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use kiuas_common::shutdown::DrainOutcome;
 
-use super::{Running, Signals};
+use super::{Running, Signals, reopen_logs};
 use crate::worker::Shared;
 
 impl Running {
@@ -23,7 +23,7 @@ impl Running {
         loop {
             tokio::select! {
                 () = finished.as_mut() => break,
-                signal = signals.end() => {
+                signal = signals.end(|| reopen_logs(&shared)) => {
                     tracing::warn!(signal, "received {signal} again, stopping now");
                     shared.shutdown.cut();
                     shared.tunnels.cut();
@@ -31,7 +31,11 @@ impl Running {
             }
         }
         drop(secrets);
-        threads.end().await
+        let good = threads.end().await;
+        if let Some(sink) = &shared.plans.get().log_sink {
+            sink.finish();
+        }
+        good
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Running;
 use super::secrets::{Change, Secrets};
+use crate::access_log::SinkError;
 use crate::listeners::{self, Changes, Front, ListenersError};
 use crate::plan::{Plan, PlanError};
 use crate::settings::ProxySettings;
@@ -29,6 +30,9 @@ pub enum ReloadError {
     /// A new address cannot be bound, or not be handed to the threads.
     #[error(transparent)]
     Listen(#[from] ListenersError),
+    /// The access log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] SinkError),
     /// A certificate cannot be used.
     #[error("cannot speak HTTPS")]
     Tls(#[from] TlsError),
@@ -96,6 +100,10 @@ impl Running {
         let mut settings = (self.source)()?;
         let mut plan = Plan::new(&settings)?;
         let changes = listeners::change(&self.fronts, &settings)?;
+        plan.open_log(
+            self.shared.plans.get().log_sink.as_ref(),
+            &self.shared.meter,
+        )?;
         let secrets = self.new_secrets(&plan, &changes)?;
         for front in &changes.added {
             self.threads

@@ -11,6 +11,8 @@ pub(crate) enum Wish {
     End(&'static str),
     /// Read the settings anew.
     Reload,
+    /// Open log files anew.
+    Reopen,
     /// Let a new process take over.
     Upgrade,
 }
@@ -22,6 +24,7 @@ pub(crate) struct Signals {
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
+    user1: Signal,
     user2: Signal,
 }
 
@@ -36,6 +39,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
         })
     }
@@ -48,15 +52,19 @@ impl Signals {
             _ = self.interrupt.recv() => Wish::End("SIGINT"),
             _ = self.quit.recv() => Wish::End("SIGQUIT"),
             _ = self.hangup.recv() => Wish::Reload,
+            _ = self.user1.recv() => Wish::Reopen,
             _ = self.user2.recv() => Wish::Upgrade,
         }
     }
 
-    /// The next that asks for the end.
-    pub(crate) async fn end(&mut self) -> &'static str {
+    /// The next that asks for the end. Others are not for a process that ends or is being replaced, but
+    /// for `reopen`: it still logs.
+    pub(crate) async fn end(&mut self, reopen: impl Fn()) -> &'static str {
         loop {
-            if let Wish::End(signal) = self.next().await {
-                return signal;
+            match self.next().await {
+                Wish::End(signal) => return signal,
+                Wish::Reopen => reopen(),
+                Wish::Reload | Wish::Upgrade => {}
             }
         }
     }

@@ -16,7 +16,10 @@ pub fn effective(proxy: &ProxySettings, explained: Vec<Effective>) -> Vec<Effect
     let tree = serde_json::to_value(proxy).unwrap_or_default();
     walk("proxy".to_owned(), &tree, &mut leaves);
     for (key, value) in leaves {
-        let set = |one: &Effective| one.key == key || key.starts_with(&format!("{}[", one.key));
+        let set = |one: &Effective| {
+            key.strip_prefix(&one.key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        };
         if !all.iter().any(set) {
             all.push(Effective {
                 key,

@@ -60,7 +60,7 @@ fn a_flag_wins_over_files() {
         "{out}"
     );
     assert!(
-        out.contains("proxy.access_log = true   (the defaults)"),
+        out.contains("proxy.access_log.format = event   (the defaults)"),
         "{out}"
     );
     let (_, json, _) = run(GOOD, &["config", "--json"]);

@@ -9,6 +9,7 @@ mod harness;
 
 mod accel;
 mod access;
+mod access_log;
 mod answers;
 mod balance;
 mod cache;
