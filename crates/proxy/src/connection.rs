@@ -18,6 +18,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kiuas_common::listener::Stream;
+use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Inbound;
@@ -26,6 +27,7 @@ use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
 use crate::hints::Hints;
 use crate::lane::{Exit, Lane, LaneIo};
+use crate::meter::Handshake;
 use crate::preface;
 use crate::proxy_protocol::{self, Said};
 use crate::pulse::{Order, Pulse, Stage};
@@ -125,9 +127,16 @@ async fn secured(
     let limit = worker.plan().limits.handshake;
     // In a place that is given back after it.
     let handshake = Box::pin(tokio::time::timeout(limit, tls.accept(stream)));
-    let Some((stream, client)) = handshake.await?? else {
+    let meter = &worker.shared.meter;
+    let accepted = handshake.await.map_err(io::Error::from).flatten();
+    let accepted = accepted.inspect_err(|_| meter.handshake(Handshake::Failed))?;
+    let Some((stream, client)) = accepted else {
         return Ok(());
     };
+    meter.handshake(match stream.get_ref().1.handshake_kind() {
+        Some(HandshakeKind::Resumed) => Handshake::Resumed,
+        _ => Handshake::Full,
+    });
     let shown = Shown {
         secure: true,
         client,

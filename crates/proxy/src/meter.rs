@@ -49,6 +49,47 @@ pub struct SchemeLabel {
     scheme: &'static str,
 }
 
+/// Label: how a TLS handshake went.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HandshakeLabel {
+    kind: &'static str,
+}
+
+/// How a TLS handshake went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// With all of its computation.
+    Full,
+    /// A session was resumed.
+    Resumed,
+    /// It failed, or took too long.
+    Failed,
+}
+
+/// One counter a kind, looked up once.
+#[derive(Debug, Clone)]
+struct Handshakes {
+    full: Counter,
+    resumed: Counter,
+    failed: Counter,
+}
+
+impl Handshakes {
+    fn new(metrics: &Metrics) -> Self {
+        let all: Family<HandshakeLabel, Counter> = metrics.register(
+            "proxy_tls_handshakes",
+            "TLS handshakes: full, resumed or failed",
+            Family::default(),
+        );
+        let of = |kind| all.get_or_create_owned(&HandshakeLabel { kind });
+        Self {
+            full: of("full"),
+            resumed: of("resumed"),
+            failed: of("failed"),
+        }
+    }
+}
+
 /// All metrics of the proxy. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Meter {
@@ -57,6 +98,7 @@ pub struct Meter {
     abused: Family<AbuseLabel, Counter>,
     connections: Family<SchemeLabel, Gauge>,
     certificates: Family<CertificateLabel, Gauge>,
+    handshakes: Handshakes,
     /// Requests whose answer is not complete.
     pub in_flight: Gauge,
     /// Open WebSockets.
@@ -95,6 +137,7 @@ impl Meter {
                 "Open connections of visitors",
                 Family::default(),
             ),
+            handshakes: Handshakes::new(metrics),
             certificates: metrics.register(
                 "proxy_certificate_expiry_timestamp_seconds",
                 "When a certificate expires, in seconds since 1970, by its first name",
@@ -154,6 +197,15 @@ impl Meter {
     /// Counts an HTTP/2 connection that went too far.
     pub fn abused(&self, kind: &'static str) {
         self.abused.get_or_create(&AbuseLabel { kind }).inc();
+    }
+
+    /// Counts a TLS handshake.
+    pub fn handshake(&self, outcome: Handshake) {
+        match outcome {
+            Handshake::Full => self.handshakes.full.inc(),
+            Handshake::Resumed => self.handshakes.resumed.inc(),
+            Handshake::Failed => self.handshakes.failed.inc(),
+        };
     }
 
     /// When the certificate for `name` expires.

@@ -52,7 +52,7 @@ pub use ticket::TicketKeys;
 
 use crate::plan::TlsPlan;
 use build::Built;
-use challenge::{ACME_TLS, Challenges};
+use challenge::{ACME_TLS, Challenges, asks_for_proof};
 use door::Doors;
 use resolver::{Resolver, Table};
 
@@ -164,7 +164,12 @@ impl Tls {
             (acceptor.accept(stream).await?, None)
         } else {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-            let door = doors.find(start.client_hello().server_name());
+            let hello = start.client_hello();
+            // An authority shows no certificate when it asks whether a name is ours.
+            let door = match asks_for_proof(&hello) {
+                true => &doors.open,
+                false => doors.find(hello.server_name()),
+            };
             let stream = start.into_stream(Arc::clone(&door.config)).await?;
             (stream, door.terms.clone())
         };

@@ -25,7 +25,7 @@ use crate::plan::{AcmePlan, TlsPlan, TlsSource};
 use crate::settings::AcmeChallenge;
 use http::Carrier;
 use order::{OrderError, Request, order};
-use schedule::Memory;
+pub(super) use schedule::Memory;
 use store::{KeptAccount, Store};
 
 /// Orders under way at a time.
@@ -52,6 +52,11 @@ pub(super) fn initial(
         );
     }
     Ok(set)
+}
+
+/// True if `set` holds what the authority of `plan` gave, or will.
+pub(super) fn is_kept(plan: &TlsPlan, set: &Set, names: &[String]) -> bool {
+    set.is_kept_in(&Store::new(plan).bundle(names))
 }
 
 /// One round: everything that is due.
@@ -93,7 +98,7 @@ pub(super) async fn round(tls: &Tls) {
 /// True if the authority has to be asked something about a certificate.
 fn is_due(store: &Store, set: &Set, names: &[String]) -> bool {
     let now = Timestamp::now();
-    let mut memory = store.memory(names);
+    let mut memory = recall(store, set, names);
     let current = set.genuine();
     let facts = current.as_ref().map(|current| &current.facts);
     let due = memory.is_due(facts, now, rand::random());
@@ -121,7 +126,7 @@ async fn serve(
     // What another process did before we got the lock counts.
     set.look_again();
     let current = set.genuine();
-    let mut memory = store.memory(names);
+    let mut memory = recall(store, set, names);
     let id = current.as_deref().and_then(identifier);
     if let Some(id) = &id
         && memory.asks(Timestamp::now())
@@ -130,7 +135,7 @@ async fn serve(
     }
     let facts = current.as_ref().map(|current| &current.facts);
     let due = memory.is_due(facts, Timestamp::now(), rand::random());
-    save_memory(store, names, &memory);
+    save_memory(store, set, names, &memory);
     if !due {
         return;
     }
@@ -153,7 +158,7 @@ async fn serve(
     match outcome {
         Ok(()) => {
             memory.succeeded();
-            save_memory(store, names, &memory);
+            save_memory(store, set, names, &memory);
             set.look_again();
         }
         Err(error) => {
@@ -237,7 +242,7 @@ fn mac_key(path: &Path) -> Result<Vec<u8>, OrderError> {
 }
 
 fn failed(store: &Store, set: &Set, names: &[String], why: &str) {
-    let mut memory = store.memory(names);
+    let mut memory = recall(store, set, names);
     memory.failed(why.to_owned(), Timestamp::now(), rand::random());
     tracing::error!(
         "no certificate for {}: {why}; trying again at {}",
@@ -246,17 +251,26 @@ fn failed(store: &Store, set: &Set, names: &[String], why: &str) {
             .next_try
             .map_or_else(String::new, |next| next.to_string())
     );
-    save_memory(store, names, &memory);
+    save_memory(store, set, names, &memory);
     let mut story = set.story.lock();
     story.last_error = memory.last_error;
     story.next_renewal = memory.next_try;
 }
 
-fn save_memory(store: &Store, names: &[String], memory: &Memory) {
-    if let Err(error) = store.save_memory(names, memory) {
+/// What is remembered about a certificate. Where it could not be written down, this process still
+/// knows: an authority is not to be asked again and again because a disk is full.
+fn recall(store: &Store, set: &Set, names: &[String]) -> Memory {
+    let unsaved = set.story.lock().unsaved.clone();
+    unsaved.unwrap_or_else(|| store.memory(names))
+}
+
+fn save_memory(store: &Store, set: &Set, names: &[String], memory: &Memory) {
+    let saved = store.save_memory(names, memory);
+    if let Err(error) = &saved {
         tracing::error!(
-            error = &error as &dyn std::error::Error,
+            error = error as &dyn std::error::Error,
             "what became of an order cannot be written down"
         );
     }
+    set.story.lock().unsaved = saved.is_err().then(|| memory.clone());
 }

@@ -45,6 +45,10 @@ pub(super) fn table(plan: &TlsPlan, old: &Table) -> Result<Built, TlsError> {
                     .transpose()?;
                 Arc::new(Set::new(source.clone(), credentials.into_iter().collect()))
             }
+            // From another authority than before, it is another certificate.
+            (Some(kept), TlsSource::Acme(names)) if !acme::is_kept(plan, kept, names) => {
+                Arc::new(acme::initial(plan, source, names)?)
+            }
             (Some(kept), _) => {
                 kept.look_again();
                 Arc::clone(kept)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
+use rustls::server::ClientHello;
 use rustls::sign::CertifiedKey;
 
 use super::{TlsError, placeholder};
@@ -15,6 +16,13 @@ use super::{TlsError, placeholder};
 pub(super) const ACME_TLS: &[u8] = b"acme-tls/1";
 /// Where the files are.
 pub const WELL_KNOWN: &str = "/.well-known/acme-challenge/";
+
+/// True if an authority asks (RFC 8737 3: it offers this protocol and no other).
+pub(super) fn asks_for_proof(hello: &ClientHello<'_>) -> bool {
+    hello
+        .alpn()
+        .is_some_and(|mut protocols| protocols.any(|one| one == ACME_TLS))
+}
 
 /// What is being proved at the moment: a handful of entries while an order is under way, else none.
 #[derive(Debug, Default)]

@@ -123,14 +123,10 @@ where
     };
     // The connection is driven here, beside the request.
     tokio::pin!(talk, connection);
-    loop {
-        tokio::select! {
-            biased;
-            outcome = &mut talk => return outcome,
-            ended = &mut connection => {
-                ended?;
-                return talk.await;
-            }
-        }
+    tokio::select! {
+        biased;
+        outcome = &mut talk => return outcome,
+        ended = &mut connection => ended?,
     }
+    talk.await
 }

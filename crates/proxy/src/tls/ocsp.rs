@@ -103,7 +103,12 @@ async fn refresh_one(credential: &Credential) {
             let text = chain(&error);
             let news = staple.last_error.as_ref() != Some(&text);
             staple.last_error = Some(text.clone());
-            staple.next_try = Some(now + pause(staple.failures));
+            let mut next = now + pause(staple.failures);
+            // What is shown is taken away when its time is over.
+            if let Some(until) = staple.good_until.filter(|until| *until > now) {
+                next = next.min(until);
+            }
+            staple.next_try = Some(next);
             staple.failures = staple.failures.saturating_add(1);
             let revoked = matches!(error, StapleError::Response(ResponseError::Revoked));
             if revoked || staple.good_until.is_some_and(|until| until <= now) {

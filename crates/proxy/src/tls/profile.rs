@@ -12,7 +12,7 @@ static INTERMEDIATE: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 static MODERN: &[&SupportedProtocolVersion] = &[&TLS13];
 
 /// The provider with the suites and groups of `profile`. The visitor's order among them counts, as
-/// Mozilla has it: phones without AES in hardware ask for ChaCha20 first.
+/// Mozilla has it: phones without AES in hardware ask for `ChaCha20` first.
 pub(super) fn provider(profile: TlsProfile) -> CryptoProvider {
     let mut suites = vec![
         suite::TLS13_AES_128_GCM_SHA256,

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::challenge::{ACME_TLS, Challenges};
+use super::challenge::{Challenges, asks_for_proof};
 use super::names::Names;
 use super::set::Set;
 
@@ -41,11 +41,7 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name().map(lower);
         let name = name.as_deref();
-        // RFC 8737 3: an authority offers this protocol and no other.
-        if hello
-            .alpn()
-            .is_some_and(|mut protocols| protocols.any(|one| one == ACME_TLS))
-        {
+        if asks_for_proof(&hello) {
             return self.challenges.certificate(name?);
         }
         self.table

@@ -10,6 +10,7 @@ use rustls::SignatureScheme;
 use rustls::sign::CertifiedKey;
 
 use super::TlsError;
+use super::acme::Memory;
 use super::credential::{Credential, bounded};
 use super::error::chain;
 use super::stamp::{Stamps, stamps};
@@ -35,6 +36,8 @@ pub(super) struct Story {
     pub(super) next_renewal: Option<Timestamp>,
     /// A self-signed certificate stands in.
     pub(super) placeholder: bool,
+    /// What became of orders and could not be written down.
+    pub(super) unsaved: Option<Memory>,
     stamps: Stamps,
 }
 
@@ -70,6 +73,11 @@ impl Set {
             set.look_again();
         }
         set
+    }
+
+    /// True if the certificate is kept in this file.
+    pub(super) fn is_kept_in(&self, bundle: &Path) -> bool {
+        self.bundle.as_deref() == Some(bundle)
     }
 
     /// Shows `credential` until there is a better one.

@@ -19,7 +19,7 @@ const ARI_FAILED: SignedDuration = SignedDuration::from_hours(6);
 /// What is remembered about one certificate, across restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Memory {
+pub(in crate::tls) struct Memory {
     /// Orders that failed, one after the other.
     pub(super) failures: u32,
     /// No new order before.

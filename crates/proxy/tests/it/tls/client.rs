@@ -168,3 +168,19 @@ fn revoke(authority: &Authority, files: &Path, serial: u8) {
     std::fs::write(&next, authority.revoke(serial)).expect("file");
     std::fs::rename(next, files.join("crl.pem")).expect("file");
 }
+
+#[tokio::test]
+async fn an_authority_needs_no_certificate_to_ask_whether_a_name_is_ours() {
+    let world = world(REQUIRED).await;
+    let mut authority = world.visitor(None);
+    authority.config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    let to = world.proxy.https.expect("https");
+    let failed = authority.connect(to, "closed.example").await;
+    // Nothing is on order here: refused for want of a proof, not of a certificate.
+    let said = failed.expect_err("no proof").to_string();
+    assert!(!said.contains("CertificateRequired"), "{said}");
+    assert!(
+        said.contains("AccessDenied") || said.contains("HandshakeFailure"),
+        "{said}"
+    );
+}

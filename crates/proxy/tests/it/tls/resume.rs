@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::kit::{Authority, Client};
 use super::sites::openssl;
-use crate::harness::{Proxy, until};
+use crate::harness::{Proxy, Visitor, until};
 use crate::upgrade::Successor;
 
 fn settings(authority: &Authority, files: &std::path::Path) -> String {
@@ -39,7 +39,7 @@ async fn every_thread_opens_the_tickets_of_the_others() {
     let (authority, files) = (Authority::new(), tempfile::tempdir().expect("directory"));
     let text = settings(&authority, files.path());
     let proxy = Proxy::start(&format!(
-        "[proxy]\nhttp = '127.0.0.1:0'\nthreads = 4\n{text}"
+        "[proxy]\nhttp = '127.0.0.1:0'\nthreads = 4\nadmin = '127.0.0.1:0'\n{text}"
     ));
     let to = proxy.https.expect("https");
     for version in [&TLS12, &TLS13] {
@@ -52,6 +52,13 @@ async fn every_thread_opens_the_tickets_of_the_others() {
                 .all(|kind| *kind == HandshakeKind::Resumed),
             "{kinds:?}"
         );
+    }
+    let metrics = Visitor::get(proxy.admin.expect("admin"), "/metrics").await;
+    for line in [
+        "kiuas_proxy_tls_handshakes_total{kind=\"full\"} 2",
+        "kiuas_proxy_tls_handshakes_total{kind=\"resumed\"} 22",
+    ] {
+        assert!(metrics.text().contains(line), "{}", metrics.text());
     }
 }
 
