@@ -20,7 +20,8 @@ use crate::plan::Spool;
 /// Read from a file at once.
 const PIECE: usize = 64 * 1024;
 
-/// Bytes in files of this process now.
+/// Bytes of this process's bodies now, in memory and in files.
+static IN_MEMORY: AtomicU64 = AtomicU64::new(0);
 static IN_FILES: AtomicU64 = AtomicU64::new(0);
 
 /// Why a body could not be taken in.
@@ -41,6 +42,8 @@ pub enum SpoolError {
 #[derive(Debug)]
 pub(super) struct Spooled {
     memory: Bytes,
+    #[expect(dead_code, reason = "held for its drop")]
+    charge: Charge,
     file: Option<Stored>,
     trailers: Option<HeaderMap>,
 }
@@ -54,24 +57,33 @@ struct Stored {
     charge: Charge,
 }
 
-/// Bytes counted in [`IN_FILES`] while it lives.
-#[derive(Debug, Default)]
-struct Charge(u64);
+/// Bytes counted while it lives.
+#[derive(Debug)]
+struct Charge {
+    all: &'static AtomicU64,
+    mine: u64,
+}
 
 impl Charge {
-    fn add(&mut self, length: usize, most: u64) -> Result<(), SpoolError> {
+    fn on(all: &'static AtomicU64) -> Self {
+        Self { all, mine: 0 }
+    }
+
+    /// Counts `length` more; false, and nothing is counted, if that is more than `most` of all.
+    fn add(&mut self, length: usize, most: u64) -> bool {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
-        self.0 += length;
-        if IN_FILES.fetch_add(length, Ordering::Relaxed) + length > most {
-            return Err(SpoolError::Full);
+        if self.all.fetch_add(length, Ordering::Relaxed) + length > most {
+            self.all.fetch_sub(length, Ordering::Relaxed);
+            return false;
         }
-        Ok(())
+        self.mine += length;
+        true
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        IN_FILES.fetch_sub(self.0, Ordering::Relaxed);
+        self.all.fetch_sub(self.mine, Ordering::Relaxed);
     }
 }
 
@@ -84,6 +96,7 @@ pub async fn spool(mut body: Inbound, plan: &Spool) -> Result<Inbound, SpoolErro
         return Ok(body);
     }
     let mut memory = BytesMut::new();
+    let mut in_memory = Charge::on(&IN_MEMORY);
     let mut file: Option<(File, Charge)> = None;
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
@@ -96,20 +109,26 @@ pub async fn spool(mut body: Inbound, plan: &Spool) -> Result<Inbound, SpoolErro
                 continue;
             }
         };
-        if memory.is_empty() && body.is_end_stream() && data.len() <= plan.memory {
+        let first = memory.is_empty() && file.is_none();
+        if first && body.is_end_stream() && data.len() <= plan.memory {
             // It came whole.
-            return Ok(Inbound::spooled(Spooled::in_memory(data, None)));
+            return Ok(Inbound::spooled(Spooled::in_memory(data)));
         }
         // Copied: a few bytes must not keep a whole read buffer.
-        if file.is_none() && memory.len() + data.len() <= plan.memory {
+        if file.is_none()
+            && memory.len() + data.len() <= plan.memory
+            && in_memory.add(data.len(), plan.memory_total)
+        {
             memory.extend_from_slice(&data);
             continue;
         }
         let (file, charge) = match &mut file {
             Some(open) => open,
-            None => file.insert((create(&plan.directory).await?, Charge::default())),
+            None => file.insert((create(&plan.directory).await?, Charge::on(&IN_FILES))),
         };
-        charge.add(data.len(), plan.total)?;
+        if !charge.add(data.len(), plan.total) {
+            return Err(SpoolError::Full);
+        }
         file.write_all(&data).await?;
     }
     let memory = memory.freeze();
@@ -120,13 +139,14 @@ pub async fn spool(mut body: Inbound, plan: &Spool) -> Result<Inbound, SpoolErro
             file.rewind().await?;
             Some(Stored {
                 file,
-                left: charge.0,
+                left: charge.mine,
                 charge,
             })
         }
     };
     Ok(Inbound::spooled(Spooled {
         memory,
+        charge: in_memory,
         file,
         trailers,
     }))
@@ -143,11 +163,12 @@ async fn create(directory: &Path) -> io::Result<File> {
 }
 
 impl Spooled {
-    fn in_memory(memory: Bytes, trailers: Option<HeaderMap>) -> Self {
+    fn in_memory(memory: Bytes) -> Self {
         Self {
             memory,
+            charge: Charge::on(&IN_MEMORY),
             file: None,
-            trailers,
+            trailers: None,
         }
     }
 

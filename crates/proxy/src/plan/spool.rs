@@ -10,6 +10,8 @@ use crate::settings::SpoolSettings;
 pub struct Spool {
     /// Bytes of one body in memory.
     pub memory: usize,
+    /// Bytes of all bodies in memory.
+    pub memory_total: u64,
     /// Where files are made.
     pub directory: PathBuf,
     /// Bytes of all files.
@@ -35,6 +37,7 @@ impl Spool {
         }
         Self {
             memory: usize::try_from(settings.memory.0).unwrap_or(usize::MAX),
+            memory_total: settings.memory_total.0,
             directory: settings
                 .directory
                 .clone()

@@ -43,7 +43,8 @@ async fn a_large_body_goes_through_a_file_without_a_name() {
     let spool = format!("memory = '10KiB'\ndirectory = '{}'", directory.display());
     let proxy = Proxy::start(&settings(&app, &spool, ""));
     let body: String = (0..200_000).map(|number| format!("{number:07}")).collect();
-    let (first, rest) = body.split_at(500_000);
+    // The last piece would find room in memory.
+    let (first, rest) = body.split_at(body.len() - 3000);
     let mut visitor = Visitor::connect(proxy.http).await;
     let head = format!(
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
@@ -79,6 +80,28 @@ async fn trailers_wait_with_their_body() {
     assert_eq!(visitor.answer(false).await.text(), "abc");
     let trailers = app.only().trailers.expect("trailers");
     assert_eq!(trailers["x-sum"], "3");
+}
+
+#[tokio::test]
+async fn when_memory_is_used_up_files_take_over() {
+    let app = App::start().await;
+    let directory = tempfile::tempdir().expect("directory");
+    let directory = directory.path();
+    let spool = format!(
+        "memory_total = '1KiB'\ndirectory = '{}'",
+        directory.display()
+    );
+    let proxy = Proxy::start(&settings(&app, &spool, ""));
+    let mut visitor = Visitor::connect(proxy.http).await;
+    let body = "x".repeat(2000);
+    visitor
+        .send(format!(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n{body}"
+        ))
+        .await;
+    until("it is spooled", || files(&proxy, directory) == 1).await;
+    visitor.send(&body).await;
+    assert!(visitor.answer(false).await.text() == body.repeat(2));
 }
 
 #[tokio::test]

@@ -52,6 +52,20 @@ async fn messages_pass_in_both_directions() {
 }
 
 #[tokio::test]
+async fn large_messages_pass_whole() {
+    let proxy = Proxy::to(&echo().await);
+    let stream = TcpStream::connect(proxy.http).await.expect("connection");
+    let (mut socket, _) = client_async("ws://site/live", stream)
+        .await
+        .expect("handshake");
+    for number in 1..=4 {
+        let text = Message::text(format!("{number}").repeat(1 << 20));
+        socket.send(text.clone()).await.expect("sent");
+        assert!(socket.next().await.expect("message").expect("message") == text);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_upgrade_leaves_the_connection_usable() {
     let app = App::start().await;
     let proxy = Proxy::to(&app.target);

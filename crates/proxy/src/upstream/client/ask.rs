@@ -67,13 +67,15 @@ impl Patience {
 
 /// Sends over `wire` and waits for the head of the answer, at most `limit` from one thing that happens
 /// to the next. `interim` is told of 1xx.
-pub(in crate::upstream) async fn ask(
+///
+/// No `async fn`: that would keep room for its arguments beside what they are made into.
+pub(in crate::upstream) fn ask(
     wire: Wire,
     sending: Sending,
     asked: Asked,
     limit: Duration,
     mut interim: impl FnMut(&AnswerHead),
-) -> Result<Answered, Failed> {
+) -> impl Future<Output = Result<Answered, Failed>> {
     let mut asking = Some(Asking {
         wire,
         sending: Some(sending),
@@ -94,7 +96,6 @@ pub(in crate::upstream) async fn ask(
             (_, None) => Err(Failed::Broken),
         })
     })
-    .await
 }
 
 enum Ended {
