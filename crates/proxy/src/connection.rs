@@ -22,6 +22,7 @@ use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Inbound;
+use crate::crowd::{self, Crowded};
 use crate::exchange::{self, Connection, Place, Reader};
 use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
@@ -66,7 +67,7 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<Arc<Tls>>
     let Accepted {
         mut stream,
         peer,
-        place,
+        mut place,
     } = accepted;
     let peer = match introduced(&worker, &mut stream, peer).await {
         Ok(peer) => peer,
@@ -78,6 +79,10 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted, tls: Option<Arc<Tls>>
             return;
         }
     };
+    match crowd::enter(&worker, peer) {
+        Ok(present) => place.present = present,
+        Err(Crowded) => return crowd::turn_away(stream, tls.is_some()),
+    }
     let outcome = match tls {
         // In a place of its own: a plain connection need not have room for a session of TLS.
         Some(tls) => Box::pin(secured(worker, stream, peer, tls, place)).await,
@@ -125,10 +130,17 @@ async fn secured(
     place: Place,
 ) -> Result<(), BoxError> {
     let limit = worker.plan().limits.handshake;
+    // A handshake that does not go on may have to make room for others.
+    let pulse = worker.sweeper.watch(Stage::Over);
     // In a place that is given back after it.
     let handshake = Box::pin(tokio::time::timeout(limit, tls.accept(stream)));
     let meter = &worker.shared.meter;
-    let accepted = handshake.await.map_err(io::Error::from).flatten();
+    let accepted = tokio::select! {
+        biased;
+        accepted = handshake => accepted.map_err(io::Error::from).flatten(),
+        _ = pulse.order() => return Ok(()),
+    };
+    drop(pulse);
     let accepted = accepted.inspect_err(|_| meter.handshake(Handshake::Failed))?;
     let Some((stream, client)) = accepted else {
         return Ok(());
@@ -156,7 +168,13 @@ async fn sniffed(
     place: Place,
 ) -> Result<(), BoxError> {
     let limit = worker.plan().limits.head;
-    let (stream, is_http2) = tokio::time::timeout(limit, preface::sniff(stream)).await??;
+    let pulse = worker.sweeper.watch(Stage::Over);
+    let (stream, is_http2) = tokio::select! {
+        biased;
+        sniffed = tokio::time::timeout(limit, preface::sniff(stream)) => sniffed??,
+        _ = pulse.order() => return Ok(()),
+    };
+    drop(pulse);
     if is_http2 {
         multiplexed(worker, stream, peer, Shown::default(), place).await
     } else {
@@ -299,7 +317,8 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Recorded>, Infallible> {
     let (parts, body) = request.into_parts();
-    Ok(exchange::run(connection, parts, Inbound::visitor(body)).await)
+    let body = Inbound::visitor(body, &connection.pulse);
+    Ok(exchange::run(connection, parts, body).await)
 }
 
 /// What ends a connection politely.

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use kiuas_common::listener::Stream;
 use parking_lot::Mutex;
 
 use crate::rate::of_address;
+use crate::worker::Worker;
 
 const SHARDS: usize = 64;
 
@@ -27,6 +29,45 @@ impl Default for Crowd {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
         }
+    }
+}
+
+/// Too many of one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowded;
+
+/// A place among the connections of `peer`, if they are counted: a load balancer's are not.
+///
+/// # Errors
+/// It has as many as it may.
+pub fn enter(worker: &Worker, peer: Option<SocketAddr>) -> Result<Option<Present>, Crowded> {
+    let plan = worker.plan();
+    let (Some(most), Some(peer)) = (plan.limits.connections_per_address, peer) else {
+        return Ok(None);
+    };
+    let address = peer.ip();
+    if plan.trusted.iter().any(|network| network.contains(address)) {
+        return Ok(None);
+    }
+    let crowd = &worker.shared.protection.connections;
+    match crowd.enter(address, most) {
+        Some(present) => Ok(Some(present)),
+        None => {
+            worker.shared.meter.refused("connections_per_address");
+            Err(Crowded)
+        }
+    }
+}
+
+/// Closes a connection that is one too many; over plain HTTP with a word, if it can be said at once.
+pub fn turn_away(stream: Stream, secure: bool) {
+    const WORD: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\
+        Retry-After: 5\r\nConnection: close\r\n\r\n";
+    if let Stream::Tcp(stream) = stream
+        && !secure
+    {
+        // Who does not take it is closed all the same.
+        drop(stream.try_write(WORD));
     }
 }
 

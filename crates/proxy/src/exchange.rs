@@ -32,6 +32,7 @@ use tracing::Span;
 use self::action::Done;
 use crate::body::{Inbound, Outbound};
 use crate::compress::Wish;
+use crate::crowd::Present;
 use crate::fault::Fault;
 use crate::hints::Hints;
 use crate::lane;
@@ -95,6 +96,8 @@ pub struct Place {
     pub permit: tokio::sync::OwnedSemaphorePermit,
     /// In the metrics.
     pub counted: Counted,
+    /// Among the connections of its address, if they are counted.
+    pub present: Option<Present>,
 }
 
 /// Answers one request, whichever way it came: the head as [`Parts`], the body beside it.
@@ -156,6 +159,10 @@ async fn answer<'p>(
     if shared.traces {
         record.span = server_span(parts, &visitor);
         record.trace_id = TraceContext::of(&record.span).map(|t| t.trace_id().to_owned());
+    }
+    if let (Some(most), Some(address)) = (plan.limits.requests_per_address, visitor.address) {
+        let crowd = &shared.protection.requests;
+        record.present = Some(crowd.enter(address, most).ok_or(Fault::Crowded)?);
     }
     let host = Host::of(parts).ok_or(Fault::NoSite)?;
     record.host = Some(host.value.clone());

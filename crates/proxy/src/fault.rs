@@ -39,6 +39,9 @@ pub enum Fault {
     /// Too many wrong passwords from one address.
     #[error("too many wrong passwords from one address")]
     ManyAttempts,
+    /// Too many requests of one address at a time.
+    #[error("too many requests of one address at a time")]
+    Crowded,
     /// More often than a limit allows.
     #[error("more requests than a limit allows")]
     TooMany(StatusCode),
@@ -107,7 +110,7 @@ impl Fault {
             Self::MethodNotAllowed(_) | Self::OtherMethods => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::ManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::ManyAttempts | Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
             Self::TooMany(status) => status,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -155,6 +158,7 @@ impl Fault {
             Self::Unauthorized => Some("password"),
             Self::ManyAttempts => Some("password_attempts"),
             Self::TooMany(_) => Some("rate"),
+            Self::Crowded => Some("requests_per_address"),
             _ => None,
         }
     }

@@ -95,6 +95,7 @@ impl Handshakes {
 pub struct Meter {
     requests: Family<ClassLabel, Counter>,
     refused: Family<RuleLabel, Counter>,
+    evicted: Family<RuleLabel, Counter>,
     abused: Family<AbuseLabel, Counter>,
     connections: Family<SchemeLabel, Gauge>,
     certificates: Family<CertificateLabel, Gauge>,
@@ -125,6 +126,11 @@ impl Meter {
             refused: metrics.register(
                 "proxy_refused_requests",
                 "Requests refused by the gate or a site's protection, by rule",
+                Family::default(),
+            ),
+            evicted: metrics.register(
+                "proxy_evicted_connections",
+                "Idle or slow connections ended because all places were taken, by reason",
                 Family::default(),
             ),
             abused: metrics.register(
@@ -187,6 +193,11 @@ impl Meter {
             _ => "5xx",
         };
         self.requests.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    /// Counts a connection that had to go.
+    pub fn evicted(&self, rule: &'static str) {
+        self.evicted.get_or_create(&RuleLabel { rule }).inc();
     }
 
     /// Counts a refusal.

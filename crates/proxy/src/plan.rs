@@ -86,6 +86,10 @@ pub struct Plan {
 pub struct Limits {
     /// Visitors' connections at a time.
     pub connections: usize,
+    /// Of one address, if they are counted.
+    pub connections_per_address: Option<u32>,
+    /// Requests at work of one address, if they are counted.
+    pub requests_per_address: Option<u32>,
     /// Largest request body in bytes.
     pub body: u64,
     /// For a whole head.
@@ -193,10 +197,17 @@ impl Plan {
     }
 }
 
+/// 0 is no limit.
+fn limit(most: u32) -> Option<u32> {
+    (most > 0).then_some(most)
+}
+
 impl From<&LimitSettings> for Limits {
     fn from(settings: &LimitSettings) -> Self {
         Self {
             connections: settings.connections,
+            connections_per_address: limit(settings.connections_per_address),
+            requests_per_address: limit(settings.requests_per_address),
             body: settings.body.0,
             head: settings.head_timeout.duration(),
             handshake: settings.handshake_timeout.duration(),

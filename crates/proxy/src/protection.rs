@@ -1,13 +1,18 @@
 //! What protects the sites and is kept over reloads: buckets of tokens, counters of addresses.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use crate::crowd::Crowd;
 use crate::rate::Buckets;
 
 /// Shared by all threads.
 #[derive(Debug, Default)]
 pub struct Protection {
     buckets: OnceLock<Buckets>,
+    /// Connections of each address.
+    pub connections: Arc<Crowd>,
+    /// Requests at work of each address.
+    pub requests: Arc<Crowd>,
 }
 
 impl Protection {

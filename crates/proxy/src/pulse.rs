@@ -6,14 +6,16 @@
 //! ([`crate::body::Inbound`]), because only there it is known who waits for whom.
 
 mod sweeper;
+mod victim;
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 
 pub use sweeper::{Stage, Sweeper};
+pub use victim::Reason;
 
 use crate::clock;
 use crate::plan::Limits;
@@ -58,6 +60,12 @@ pub struct Pulse {
     idle_since: AtomicU64,
     blocked_since: AtomicU64,
     shut_since: AtomicU64,
+    /// Request bodies under way, since when there is one, and how much came since then.
+    bodies: AtomicU32,
+    body_since: AtomicU64,
+    body_bytes: AtomicU64,
+    /// It had to go.
+    evicted: AtomicBool,
     orders: AtomicU8,
     task: AtomicWaker,
 }
@@ -73,6 +81,10 @@ impl Pulse {
             idle_since: AtomicU64::new(now),
             blocked_since: AtomicU64::new(0),
             shut_since: AtomicU64::new(0),
+            bodies: AtomicU32::new(0),
+            body_since: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
+            evicted: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             task: AtomicWaker::new(),
         }
@@ -109,6 +121,34 @@ impl Pulse {
         let count = self.in_flight.load(Ordering::Relaxed);
         self.in_flight
             .store(count.saturating_sub(1), Ordering::Relaxed);
+    }
+
+    /// A request body is waited for.
+    pub fn body_begins(&self) {
+        let count = self.bodies.load(Ordering::Relaxed);
+        if count == 0 {
+            self.body_bytes.store(0, Ordering::Relaxed);
+            self.body_since
+                .store(clock::milliseconds(), Ordering::Relaxed);
+        }
+        self.bodies
+            .store(count.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// So much of it came.
+    pub fn body_moves(&self, bytes: u64) {
+        let before = self.body_bytes.load(Ordering::Relaxed);
+        self.body_bytes
+            .store(before.saturating_add(bytes), Ordering::Relaxed);
+    }
+
+    /// Nobody waits for it any more.
+    pub fn body_ends(&self) {
+        let count = self.bodies.load(Ordering::Relaxed).saturating_sub(1);
+        self.bodies.store(count, Ordering::Relaxed);
+        if count == 0 {
+            self.body_since.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Notes whether a write moved or is blocked.
@@ -148,6 +188,12 @@ impl Pulse {
     /// Resolves with the sweeper's next order.
     pub async fn order(&self) -> Order {
         std::future::poll_fn(|cx| self.poll_order(cx)).await
+    }
+
+    /// Ends the connection for the sake of another.
+    fn evict(&self) {
+        self.evicted.store(true, Ordering::Relaxed);
+        self.tell(Order::Cut);
     }
 
     fn tell(&self, order: Order) {

@@ -15,6 +15,7 @@ use tracing::Span;
 
 use crate::access_log::{AccessLog, Entry, Kept};
 use crate::body::{BoxError, Outbound};
+use crate::crowd::Present;
 use crate::fault::Fault;
 use crate::meter::{Counted, Meter};
 use crate::pulse::Pulse;
@@ -52,6 +53,8 @@ pub struct Record {
     pub retries: u32,
     /// What the cache did, in a word.
     pub cache: Option<&'static str>,
+    /// Its place among the requests of its address, if they are counted.
+    pub present: Option<Present>,
     /// What went wrong.
     pub fault: Option<Fault>,
     /// What an operator wants visitors to read about it.
@@ -97,6 +100,7 @@ impl Record {
             upstream: None,
             retries: 0,
             cache: None,
+            present: None,
             fault: None,
             notice: None,
             hsts: None,

@@ -118,6 +118,7 @@ async fn run(mut fronts: mpsc::Receiver<Front>, shared: Shared, ended: Cancellat
         if let Some(log) = &plan.log {
             log.flush();
         }
+        accept::make_room_at_applications(&pools, &plan);
         plan
     };
     let accept = async {
@@ -131,6 +132,7 @@ async fn run(mut fronts: mpsc::Receiver<Front>, shared: Shared, ended: Cancellat
         () = sweeper.run(round) => {}
         () = accept => {}
         () = drain(&worker) => {}
+        () = accept::make_room_for_others(&worker) => {}
         () = ended.cancelled() => {}
     }
 }

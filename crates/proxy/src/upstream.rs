@@ -127,6 +127,12 @@ impl Upstream {
         }
     }
 
+    /// Requests of all threads that wait for a place.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.plan.state.queue.waiting()
+    }
+
     /// The targets in use now.
     fn bound(&self) -> Rc<Bound> {
         let generation = self.plan.state.generation();

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use tokio::time::Sleep;
 
 use super::BoxError;
 use super::spool::Spooled;
+use crate::pulse::Pulse;
 
 /// Why a request body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +107,32 @@ pub struct Inbound {
     waited: Duration,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     state: InboundState,
+    /// The connection's stamps, while the visitor is waited for.
+    watch: Option<Watch>,
+}
+
+/// Tells a connection's stamps of a body.
+#[derive(Debug)]
+struct Watch {
+    pulse: Arc<Pulse>,
+    begun: bool,
+}
+
+impl Watch {
+    fn waits(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.pulse.body_begins();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.begun {
+            self.pulse.body_ends();
+        }
+    }
 }
 
 impl Inbound {
@@ -116,9 +144,15 @@ impl Inbound {
 
     /// From a visitor. Nothing may be read before [`Inbound::limit`] has said how much.
     #[must_use]
-    pub fn visitor(body: Incoming) -> Self {
+    pub fn visitor(body: Incoming, pulse: &Arc<Pulse>) -> Self {
         let finished = body.is_end_stream();
-        Self::new(Source::Visitor(body), finished)
+        Self {
+            watch: (!finished).then(|| Watch {
+                pulse: Arc::clone(pulse),
+                begun: false,
+            }),
+            ..Self::new(Source::Visitor(body), finished)
+        }
     }
 
     pub(super) fn spooled(body: Spooled) -> Self {
@@ -135,6 +169,7 @@ impl Inbound {
             waited: Duration::ZERO,
             waiting: None,
             state: InboundState::new(finished),
+            watch: None,
         }
     }
 
@@ -179,6 +214,9 @@ impl Inbound {
         };
         let polled = Pin::new(inner).poll_frame(cx);
         if polled.is_pending() {
+            if let Some(watch) = &mut self.watch {
+                watch.waits();
+            }
             return match self.poll_pause(cx) {
                 Poll::Ready(()) => self.fail(BodyFault::Slow),
                 Poll::Pending => Poll::Pending,
@@ -214,6 +252,7 @@ impl Body for Inbound {
         };
         match polled {
             None => {
+                this.watch = None;
                 this.state.mark(|marks| marks.finished.set(true));
                 Poll::Ready(None)
             }
@@ -224,11 +263,15 @@ impl Body for Inbound {
                 let length = u64::try_from(length).unwrap_or(u64::MAX);
                 this.state.mark(|marks| marks.moved.set(Instant::now()));
                 this.taken += length;
+                if let Some(watch) = &this.watch {
+                    watch.pulse.body_moves(length);
+                }
                 match this.left.checked_sub(length) {
                     Some(left) => this.left = left,
                     None => return this.fail(BodyFault::TooLarge),
                 }
                 if this.is_end_stream() {
+                    this.watch = None;
                     this.state.mark(|marks| marks.finished.set(true));
                 }
                 Poll::Ready(Some(Ok(frame)))

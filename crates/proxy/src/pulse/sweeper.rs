@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::victim::{Reason, rank};
 use super::{Order, Pulse};
 use crate::clock;
 use crate::plan::Limits;
@@ -12,6 +13,10 @@ use crate::worker::ThreadPlan;
 
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// Of so many connections one ends when there is no place.
+const PART: usize = 256;
+const MOST_AT_ONCE: usize = 32;
 
 /// How far the drain is, as connections see it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +68,41 @@ impl Sweeper {
                 pulse.tell(order);
             }
         }
+    }
+
+    /// Ends a few of the least useful connections of this thread, so that others find a place: `tell`
+    /// hears of each. False if there are none.
+    pub fn make_room(&self, tell: impl Fn(Reason)) -> bool {
+        // A look at all of them is dear: several at a time, but a small part of all.
+        let count = (self.pulses.borrow().len() / PART).clamp(1, MOST_AT_ONCE);
+        self.evict(count, |_| true, tell)
+    }
+
+    /// Ends up to `count` connections of visitors who do not read.
+    pub fn end_stalled(&self, count: usize, tell: impl Fn(Reason)) {
+        self.evict(count, |reason| reason == Reason::Stalled, tell);
+    }
+
+    /// True if at least one ends.
+    fn evict(&self, count: usize, wanted: impl Fn(Reason) -> bool, tell: impl Fn(Reason)) -> bool {
+        let now = clock::milliseconds();
+        let mut victims: Vec<((Reason, u64), Arc<Pulse>)> = self
+            .pulses
+            .borrow()
+            .iter()
+            .filter_map(|(pulse, _)| pulse.upgrade())
+            .filter_map(|pulse| Some((rank(&pulse, now)?, pulse)))
+            .filter(|((reason, _), _)| wanted(*reason))
+            .collect();
+        if count < victims.len() {
+            victims.select_nth_unstable_by_key(count, |(rank, _)| *rank);
+            victims.truncate(count);
+        }
+        for ((reason, _), pulse) in &victims {
+            pulse.evict();
+            tell(*reason);
+        }
+        !victims.is_empty()
     }
 
     /// Sweeps for ever; `round` runs at each round and gives the limits in force.

@@ -79,3 +79,68 @@ fn a_window_kept_shut_is_a_visitor_who_does_not_read() {
     pulse.window_is_shut(None);
     assert_eq!(after(&pulse, 31), None);
 }
+
+mod room {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn waiting_for_body(bytes: u64) -> Arc<Pulse> {
+        let pulse = working();
+        pulse.body_begins();
+        pulse.body_moves(bytes);
+        pulse
+    }
+
+    fn working() -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse::new());
+        pulse.head_ends();
+        pulse.request_begins();
+        pulse
+    }
+
+    fn reason(pulse: &Pulse, later: u64) -> Option<Reason> {
+        victim::rank(pulse, clock::milliseconds() + later).map(|(reason, _)| reason)
+    }
+
+    #[test]
+    fn nobody_whom_an_application_works_for_has_to_go() {
+        let pulse = working();
+        assert_eq!(reason(&pulse, 3_600_000), None);
+        let fast = waiting_for_body(1 << 20);
+        assert_eq!(reason(&fast, 10_000), None, "a body that comes fast");
+        assert_eq!(
+            reason(&waiting_for_body(10), 500),
+            None,
+            "a body that just began"
+        );
+    }
+
+    #[test]
+    fn the_least_useful_go_first() {
+        let head = Pulse::new();
+        assert_eq!(reason(&head, 100), Some(Reason::Head));
+        assert_eq!(reason(&head, 3000), Some(Reason::SlowHead));
+        let idle = Pulse::new();
+        idle.head_ends();
+        assert_eq!(reason(&idle, 0), Some(Reason::Idle));
+        assert_eq!(reason(&waiting_for_body(10), 3000), Some(Reason::SlowBody));
+        let stalled = working();
+        assert!(stalled.writes(Poll::<()>::Pending).is_pending());
+        assert_eq!(reason(&stalled, 3000), Some(Reason::Stalled));
+        assert!(Reason::SlowHead < Reason::Idle && Reason::Idle < Reason::SlowBody);
+        assert!(
+            Reason::Stalled < Reason::Head,
+            "a newcomer is not pushed out by newcomers"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_had_to_go_is_told_once_and_not_chosen_again() {
+        let sweeper = Sweeper::default();
+        let pulse = sweeper.watch(Stage::GraceOver);
+        assert!(sweeper.make_room(|_| {}));
+        assert_eq!(pulse.order().await, Order::Cut);
+        assert!(!sweeper.make_room(|_| {}));
+    }
+}

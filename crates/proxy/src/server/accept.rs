@@ -2,25 +2,55 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use kiuas_common::Address;
 use kiuas_common::listener::{Stream, TokioListener};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{self, Accepted};
 use crate::exchange::Place;
 use crate::listeners::Front;
 use crate::meter::Counted;
-use crate::worker::Worker;
+use crate::pulse::Reason;
+use crate::worker::{ThreadPlan, Worker};
 
 /// After a failed accept(2) (no descriptor left): connections wait in the kernel's queue meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Connections taken from the queue after the drain has begun.
 const MOST_LAST: usize = 4096;
+
+/// Ends connections of this thread for the sake of others, for ever.
+pub(super) async fn make_room_for_others(worker: &Worker) {
+    loop {
+        worker.shared.places.wanted().await;
+        make_room(worker);
+    }
+}
+
+fn make_room(worker: &Worker) -> bool {
+    worker.sweeper.make_room(|reason| note(worker, reason))
+}
+
+/// A visitor who does not read keeps its place at an application as long: while others wait there, such
+/// visitors end, the longest first.
+pub(super) fn make_room_at_applications(worker: &Worker, plan: &ThreadPlan) {
+    let waiting: usize = plan.upstreams.iter().map(|one| one.waiting()).sum();
+    if waiting > 0 {
+        worker
+            .sweeper
+            .end_stalled(waiting, |reason| note(worker, reason));
+    }
+}
+
+fn note(worker: &Worker, reason: Reason) {
+    tracing::debug!("a connection ends to make room: {}", reason.name());
+    worker.shared.meter.evicted(reason.name());
+}
 
 /// A listening socket's end in this thread.
 pub(super) struct Gate {
@@ -52,10 +82,13 @@ impl Gate {
                 biased;
                 () = shutdown.draining() => break,
                 () = self.closed.cancelled() => break,
-                accepted = self.accept() => accepted,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((permit, stream, peer)) => self.begin(permit, stream, peer),
+                Ok((stream, peer)) => match self.place().await {
+                    Ok(permit) => self.begin(permit, stream, peer),
+                    Err(error) => tracing::error!(%error, "there are no places"),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept on {}, trying again", self.address);
                     tokio::time::sleep(PAUSE).await;
@@ -74,19 +107,36 @@ impl Gate {
         for _ in 0..MOST_LAST {
             // Lets the runtime look at the socket once more.
             tokio::task::yield_now().await;
-            let Some(Ok((permit, stream, peer))) = self.accept().now_or_never() else {
+            let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() else {
+                return;
+            };
+            let Ok(permit) = self.place().await else {
                 return;
             };
             self.begin(permit, stream, peer);
         }
     }
 
-    /// A place first: with none left, connections wait in the kernel's queue.
-    async fn accept(&self) -> io::Result<(OwnedSemaphorePermit, Stream, Option<SocketAddr>)> {
-        let places = &self.worker.shared.places;
-        let permit = places.take().await.map_err(io::Error::other)?;
-        let (stream, peer) = self.listener.accept().await?;
-        Ok((permit, stream, peer))
+    /// A place for a connection that is here already. With none left, the least useful ones end for it:
+    /// of this thread, or if it has none such, of any. The others wait in the kernel's queue meanwhile.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let shared = &self.worker.shared;
+        let mut taken = pin!(shared.places.take());
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut taken => return permit,
+                () = std::future::ready(()) => {}
+            }
+            if !make_room(&self.worker) {
+                shared.places.want();
+            }
+            tokio::select! {
+                biased;
+                permit = &mut taken => return permit,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
     }
 
     fn begin(&self, permit: OwnedSemaphorePermit, stream: Stream, peer: Option<SocketAddr>) {
@@ -94,6 +144,7 @@ impl Gate {
         let place = Place {
             permit,
             counted: Counted::new(shared.meter.connections(self.secure)),
+            present: None,
         };
         let accepted = Accepted {
             stream,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Places for connections.
 #[derive(Debug)]
 pub struct Places {
     free: Arc<Semaphore>,
     state: Mutex<State>,
+    wanted: Notify,
 }
 
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl Places {
         Self {
             free: Arc::new(Semaphore::new(most)),
             state: Mutex::new(State { most, owed: 0 }),
+            wanted: Notify::new(),
         }
     }
 
@@ -45,6 +47,16 @@ impl Places {
             drop(state);
             permit.forget();
         }
+    }
+
+    /// Asks every thread to make room.
+    pub fn want(&self) {
+        self.wanted.notify_waiters();
+    }
+
+    /// Resolves when another thread needs a place.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
     }
 
     /// From now on there are `most`. Connections above that stay; no new one begins until enough of them

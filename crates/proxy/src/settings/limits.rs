@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Visitors' connections at a time, all threads together; more wait in the accept queue.
+    /// Visitors' connections at a time, all threads together. When they are all taken, idle and slow
+    /// ones end for the sake of new ones; with none of these, new ones wait.
     pub connections: usize,
+    /// Connections of one address (a /64 of IPv6) at a time; more are closed at once. 0: no limit.
+    /// Peers in `trusted` are not counted.
+    pub connections_per_address: u32,
+    /// Requests of one address at work at a time; 429 above. 0: no limit.
+    pub requests_per_address: u32,
     /// Largest request body; 413 above. A route may set its own.
     pub body: Bytes,
     /// From the first byte of a head (or the start of a connection) to its last; 408 after.
@@ -41,6 +47,8 @@ impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_address: 0,
+            requests_per_address: 0,
             body: Bytes::mebibytes(10),
             head_timeout: Period::seconds(10),
             handshake_timeout: Period::seconds(10),

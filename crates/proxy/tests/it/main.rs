@@ -17,6 +17,7 @@ mod cli;
 mod compress;
 mod conditional;
 mod control;
+mod crowd;
 mod deploy;
 mod drain;
 mod events;
