@@ -106,9 +106,8 @@ pub async fn run(
     mut parts: Parts,
     body: Inbound,
 ) -> Response<Recorded> {
-    let shared = &connection.worker.shared;
     let plan = connection.worker.plan();
-    let mut record = Record::new(&connection.pulse, &shared.meter, plan.log.clone());
+    let mut record = Record::new(&connection, plan.log.clone());
     let turn = AwaitedTurn::new(&connection);
     let mut notes = Notes::default();
     let asked = Asked {
@@ -152,7 +151,7 @@ async fn answer<'p>(
         &plan.trusted,
     );
     record.client = visitor.address;
-    record.request_id.clone_from(&visitor.request_id);
+    record.request_id = visitor.request_id.clone();
     refused.map_err(Fault::Refused)?;
     record.began(parts);
     record.scheme = visitor.scheme;
@@ -248,8 +247,8 @@ fn finish(
     if let Ok(id) = HeaderValue::from_str(&record.request_id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    let last = record.fault.is_some_and(Fault::ends_connection)
-        || connection.worker.shared.shutdown.is_draining();
+    let last =
+        record.fault.is_some_and(Fault::ends_connection) || connection.worker.sweeper.is_draining();
     let is_http1 = !matches!(connection.reader, Reader::Frames);
     if last && is_http1 && !headers.contains_key(CONNECTION) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -267,7 +266,7 @@ fn server_span(parts: &Parts, visitor: &Visitor) -> Span {
         http.request.method = %method,
         url.path = parts.uri.path(),
         url.scheme = visitor.scheme,
-        request.id = visitor.request_id,
+        request.id = &*visitor.request_id,
         http.response.status_code = tracing::field::Empty,
     );
     if let Some(trace) = &visitor.trace {

@@ -13,8 +13,10 @@ mod kept;
 mod pending;
 mod request;
 mod scratch;
+mod send;
 #[cfg(test)]
 mod tests;
+mod work;
 mod write;
 
 use std::pin::Pin;
@@ -22,18 +24,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use http::Response;
 
 pub use io::LaneIo;
 pub use request::{map, recycle};
 
-use crate::body::Inbound;
-use crate::exchange::{self, Connection};
+use crate::exchange::Connection;
 use crate::linger::Linger;
 use crate::pulse::Order;
-use crate::record::Recorded;
 use answer::Asked;
 use kept::{Kept, Step};
+use work::Work;
 use write::{WriteError, Writing};
 
 /// How the lane's part of a connection ends.
@@ -51,8 +51,6 @@ pub enum Exit<S> {
         late: bool,
     },
 }
-
-type Work = Pin<Box<dyn Future<Output = Response<Recorded>>>>;
 
 enum State {
     /// Between requests, or in a head.
@@ -76,6 +74,8 @@ pub struct Lane<S> {
     kept: Kept,
     /// The drain: the answer at work is the last one.
     last: bool,
+    /// The sweeper knows whom to wake.
+    registered: bool,
 }
 
 impl<S: LaneIo> Lane<S> {
@@ -87,11 +87,17 @@ impl<S: LaneIo> Lane<S> {
             state: State::Head,
             kept: Kept::default(),
             last: false,
+            registered: false,
         }
     }
 
     /// Obeys the sweeper; something if the lane ends.
     fn obey(&mut self, cx: &Context<'_>) -> Option<Exit<S>> {
+        // Always the same task, and the sweeper is on its thread: to register once is enough.
+        if self.registered && !self.connection.pulse.has_orders() {
+            return None;
+        }
+        self.registered = true;
         while let Poll::Ready(order) = self.connection.pulse.poll_order(cx) {
             match (order, &self.state) {
                 (Order::Cut, _) => return Some(Exit::Closed),
@@ -132,7 +138,7 @@ impl<S: LaneIo> Lane<S> {
                 let step = ready!(self.kept.poll_head(io, pulse, cx));
                 Poll::Ready(self.begin(step))
             }
-            State::Work(work, asked) => match work.as_mut().poll(cx) {
+            State::Work(work, asked) => match work.poll(cx) {
                 Poll::Ready(response) => {
                     let asked = *asked;
                     // Gives the request's memory back before the answer needs some.
@@ -172,9 +178,8 @@ impl<S: LaneIo> Lane<S> {
         match step {
             Step::Begin(parts, asked) => {
                 self.connection.pulse.head_ends();
-                let connection = Rc::clone(&self.connection);
-                let work = exchange::run(connection, *parts, Inbound::empty());
-                self.state = State::Work(Box::pin(work), asked);
+                let work = Work::begin(Rc::clone(&self.connection), parts);
+                self.state = State::Work(work, asked);
                 None
             }
             Step::Odd => Some(self.leave(false)),

@@ -40,6 +40,7 @@ pub mod record;
 pub mod screen;
 pub mod server;
 pub mod settings;
+pub mod text;
 pub mod tls;
 pub mod tunnel;
 pub mod upstream;

@@ -169,6 +169,12 @@ impl Pulse {
         self.shut_since.store(since.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// True if there is an order. Whoever was woken by it must register again.
+    #[must_use]
+    pub fn has_orders(&self) -> bool {
+        self.orders.load(Ordering::Acquire) != 0
+    }
+
     /// The sweeper's next order; each comes once.
     pub fn poll_order(&self, cx: &Context<'_>) -> Poll<Order> {
         self.task.register(cx.waker());

@@ -16,9 +16,10 @@ use tracing::Span;
 use crate::access_log::{AccessLog, Entry, Kept};
 use crate::body::{BoxError, Outbound};
 use crate::crowd::Present;
+use crate::exchange::Connection;
 use crate::fault::Fault;
-use crate::meter::{Counted, Meter};
-use crate::pulse::Pulse;
+use crate::files::FileBody;
+use crate::text::Text;
 use crate::upstream::Upstream;
 
 /// Logged for a visitor who left before the answer (nginx's number, known to log readers).
@@ -36,7 +37,7 @@ pub struct Record {
     /// `http` or `https`.
     pub scheme: &'static str,
     /// Our id.
-    pub request_id: String,
+    pub request_id: Text,
     /// The visitor.
     pub client: Option<std::net::IpAddr>,
     /// `HTTP/1.1` or another.
@@ -65,10 +66,8 @@ pub struct Record {
     bytes: u64,
     complete: bool,
     log: Option<Rc<AccessLog>>,
-    meter: Meter,
-    pulse: Arc<Pulse>,
     /// `None`: nobody's request, such as the validation of a stored answer.
-    in_flight: Option<Counted>,
+    connection: Option<Rc<Connection>>,
 }
 
 /// What a fetch on behalf of a request has noted.
@@ -80,10 +79,15 @@ pub struct FetchRecord {
 }
 
 impl Record {
-    /// A request begins on the connection of `pulse`.
+    /// A request begins on `connection`.
     #[must_use]
-    pub fn new(pulse: &Arc<Pulse>, meter: &Meter, log: Option<Rc<AccessLog>>) -> Self {
-        pulse.request_begins();
+    pub fn new(connection: &Rc<Connection>, log: Option<Rc<AccessLog>>) -> Self {
+        connection.pulse.request_begins();
+        connection.worker.shared.meter.in_flight.inc();
+        Self::of(Some(Rc::clone(connection)), log)
+    }
+
+    fn of(connection: Option<Rc<Connection>>, log: Option<Rc<AccessLog>>) -> Self {
         Self {
             begun: Instant::now(),
             method: None,
@@ -91,7 +95,7 @@ impl Record {
             kept: Kept::default(),
             host: None,
             scheme: "http",
-            request_id: String::new(),
+            request_id: Text::default(),
             client: None,
             version: http::Version::HTTP_11,
             span: Span::none(),
@@ -108,18 +112,15 @@ impl Record {
             bytes: 0,
             complete: false,
             log,
-            meter: meter.clone(),
-            pulse: Arc::clone(pulse),
-            in_flight: Some(Counted::new(meter.in_flight.clone())),
+            connection,
         }
     }
 
     /// Of a fetch that serves the cache: it is neither counted nor logged, and belongs to no connection.
     #[must_use]
-    pub fn of_fetch(meter: &Meter, span: Span) -> Self {
-        let mut record = Self::new(&Arc::new(Pulse::new()), meter, None);
+    pub fn of_fetch(span: Span) -> Self {
+        let mut record = Self::of(None, None);
         record.span = span;
-        record.in_flight = None;
         record
     }
 
@@ -153,16 +154,17 @@ impl Record {
     /// The answer's head is known.
     pub fn answered(&mut self, status: u16) {
         self.status = Some(status);
-        self.meter.answered(status);
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let meter = &connection.worker.shared.meter;
+        meter.answered(status);
         if let Some(rule) = self.fault.and_then(Fault::rule) {
-            self.meter.refused(rule);
+            meter.refused(rule);
         }
     }
 
     fn write(&self) {
-        if self.in_flight.is_none() {
-            return;
-        }
         let status = self.status.unwrap_or(CLIENT_CLOSED);
         self.span.record("http.response.status_code", status);
         let Some(log) = &self.log else { return };
@@ -221,7 +223,7 @@ impl Record {
             upstream.duration_ms = self.upstream.map(milliseconds),
             upstream.retries = self.retries,
             cache.status = self.cache,
-            request.id = self.request_id,
+            request.id = &*self.request_id,
             client.address = self.client.map(tracing::field::display),
             trace.id = self.trace_id,
             fault = self.fault.map(tracing::field::display),
@@ -241,8 +243,12 @@ fn without_port(host: &str) -> &str {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
         self.write();
-        self.pulse.request_ends();
+        connection.pulse.request_ends();
+        connection.worker.shared.meter.in_flight.dec();
     }
 }
 
@@ -263,6 +269,26 @@ impl Recorded {
         };
         recorded.note_end();
         recorded
+    }
+
+    /// The file that the body comes from, for who sends it without reading it.
+    #[must_use]
+    pub fn file(&self) -> Option<&FileBody> {
+        match &self.body {
+            Outbound::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// So many bytes of the file have gone out unread.
+    pub fn sent(&mut self, bytes: u64) {
+        if let Outbound::File(file) = &mut self.body {
+            file.advance(bytes);
+        }
+        if let Some(record) = &mut self.record {
+            record.bytes += bytes;
+        }
+        self.note_end();
     }
 
     fn note_end(&mut self) {

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 use crate::plan::Network;
+use crate::text::Text;
 
 const LONGEST_REQUEST_ID: usize = 64;
 
@@ -21,7 +22,7 @@ pub struct Visitor {
     /// `http` or `https`.
     pub scheme: &'static str,
     /// Our id of the request.
-    pub request_id: String,
+    pub request_id: Text,
     /// The trace it belongs to already.
     pub trace: Option<TraceContext>,
 }
@@ -40,7 +41,7 @@ impl Visitor {
         let own = Self {
             address: peer,
             scheme: if secure { "https" } else { "http" },
-            request_id: String::new(),
+            request_id: Text::default(),
             trace: None,
         };
         if peer.is_some_and(is_trusted) {
@@ -66,7 +67,7 @@ impl Visitor {
             scheme,
             request_id: text(headers, "x-request-id")
                 .filter(|id| is_request_id(id))
-                .map_or_else(new_id, str::to_owned),
+                .map_or_else(new_id, Text::new),
             trace,
         }
     }
@@ -105,10 +106,10 @@ fn is_request_id(id: &str) -> bool {
 }
 
 /// A version 4 UUID. Made from the thread's generator: no system call a request.
-fn new_id() -> String {
-    uuid::Builder::from_random_bytes(rand::random())
-        .into_uuid()
-        .to_string()
+fn new_id() -> Text {
+    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+    let mut space = uuid::Uuid::encode_buffer();
+    Text::new(id.hyphenated().encode_lower(&mut space))
 }
 
 /// The host that a request is for.
@@ -117,7 +118,7 @@ pub struct Host {
     /// As the application is told it, with its port.
     pub value: HeaderValue,
     /// For the look-up: lower case, without port and without a dot at its end.
-    pub name: String,
+    pub name: Text,
 }
 
 impl Host {
@@ -133,7 +134,7 @@ impl Host {
             Some(colon) if !text[colon..].contains(']') => colon,
             _ => text.len(),
         };
-        let name = text[..end].trim_end_matches('.').to_ascii_lowercase();
+        let name = Text::lower(text[..end].trim_end_matches('.'));
         Some(Self { value, name })
     }
 

@@ -26,7 +26,10 @@ pub(super) fn answer(
         return None;
     }
     let to_https = site.redirect_https && visitor.scheme == "http";
-    let other = site.canonical.as_ref().filter(|name| **name != host.name);
+    let other = site
+        .canonical
+        .as_deref()
+        .filter(|name| *name != &*host.name);
     if to_https || other.is_some() {
         let name = other.unwrap_or(&host.name);
         let origin = if to_https {

@@ -103,6 +103,18 @@ impl Source {
         })
     }
 
+    /// True if the end of `span` can be read without waiting for the disk; what is before it was
+    /// probably read ahead.
+    #[must_use]
+    pub fn is_at_hand(&self, span: Span) -> bool {
+        let mut byte = [0];
+        let outcome = self.file.as_ref().map(|file| {
+            let slice = &mut [IoSliceMut::new(&mut byte)];
+            preadv2(file, slice, span.last, ReadWriteFlags::NOWAIT)
+        });
+        self.content.is_some() || matches!(outcome, Some(Ok(1)))
+    }
+
     /// True if a file with `stamp` still has this content.
     pub(super) fn is_still(&self, stamp: &Stamp) -> bool {
         self.settled && self.stamp == *stamp

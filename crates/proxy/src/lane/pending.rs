@@ -54,6 +54,11 @@ impl Pending {
         Ok(())
     }
 
+    /// Keeps `rest` for later.
+    pub(super) fn keep(&mut self, rest: &[u8]) {
+        self.before.extend_from_slice(rest);
+    }
+
     /// Writes what is kept.
     pub(super) fn poll_rest<S: LaneIo>(
         &mut self,

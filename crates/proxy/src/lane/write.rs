@@ -11,8 +11,9 @@ use hyper::body::{Body, Frame};
 use super::answer::{self, Asked, Framing};
 use super::io::LaneIo;
 use super::pending::Pending;
-use super::{request, scratch};
+use super::{request, scratch, send};
 use crate::body::BoxError;
+use crate::files::Span;
 use crate::hints::Hints;
 use crate::pulse::Pulse;
 use crate::record::Recorded;
@@ -109,6 +110,9 @@ impl Writing {
         cx: &mut Context<'_>,
     ) -> Result<bool, WriteError> {
         let had = !out.is_empty();
+        if let Some(part) = self.sendable(io) {
+            return self.send(out, part, io, pulse, cx);
+        }
         let (data, after) = match self.next(cx)? {
             Next::Later if !had => return Ok(false),
             Next::Later => (Bytes::new(), &b""[..]),
@@ -120,6 +124,50 @@ impl Writing {
         };
         self.pending.begin(io, pulse, cx, (out, data, after))?;
         Ok(true)
+    }
+
+    /// What the kernel may send by itself.
+    fn sendable<S: LaneIo>(&self, io: &S) -> Option<Span> {
+        io.socket()?;
+        match self.framing {
+            Framing::Length(left) => {
+                send::next(self.body.file()?).filter(|part| part.length() <= left)
+            }
+            Framing::None | Framing::Chunked(_) => None,
+        }
+    }
+
+    fn send<S: LaneIo>(
+        &mut self,
+        out: &[u8],
+        part: Span,
+        io: &S,
+        pulse: &Pulse,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, WriteError> {
+        let (Some(socket), Some(file)) = (io.socket(), self.body.file()) else {
+            return Ok(false);
+        };
+        if !out.is_empty() {
+            let sent = match pulse.writes(send::poll_head(socket, out, cx)) {
+                Poll::Ready(sent) => sent?,
+                Poll::Pending => 0,
+            };
+            self.pending.keep(out.get(sent..).unwrap_or_default());
+            return Ok(true);
+        }
+        match pulse.writes(send::poll_part(socket, file.source(), part, cx)) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(sent) => {
+                let sent = sent?;
+                if let Framing::Length(left) = &mut self.framing {
+                    *left = left.saturating_sub(sent);
+                    self.ended = *left == 0;
+                }
+                self.body.sent(sent);
+                Ok(true)
+            }
+        }
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Next, WriteError> {

@@ -55,6 +55,12 @@ impl Sweeper {
         pulse
     }
 
+    /// True from the drain's beginning on, as soon as this thread knows it.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.stage.get() != Stage::Serving
+    }
+
     /// The drain goes on: tells the connections that end at `stage`.
     pub fn enter(&self, stage: Stage) {
         self.stage.set(stage);

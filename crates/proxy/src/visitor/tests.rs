@@ -19,7 +19,7 @@ fn a_host_is_looked_up_without_its_port_and_case() {
     ] {
         let host = host(text).expect("host");
         assert_eq!(
-            (host.name.as_str(), host.value.to_str().expect("text")),
+            (&*host.name, host.value.to_str().expect("text")),
             (name, text)
         );
     }

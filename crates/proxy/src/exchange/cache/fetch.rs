@@ -129,7 +129,7 @@ impl Fetch {
     }
 
     async fn run(mut self, tell: Tell) {
-        let mut record = Record::of_fetch(&self.connection.worker.shared.meter, self.span.clone());
+        let mut record = Record::of_fetch(self.span.clone());
         let mut asked = date::now();
         let mut outcome = self.ask(&mut record).await;
         if let (Ok(response), Some(entry)) = (&outcome, &self.entry)
