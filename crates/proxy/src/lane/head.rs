@@ -80,11 +80,14 @@ pub(super) fn find(bytes: &[u8], fields: &mut Fields) -> Found {
     }
 }
 
-/// True if `more`, read behind a head of `before` bytes that had no end, can change anything: a visitor
+/// True if the last `more` bytes of a head that had no end without them can change anything: a visitor
 /// who sends byte by byte must not make us look at all of it each time.
-pub(super) fn is_worth_a_look(before: usize, more: &[u8]) -> bool {
-    let after = before + more.len();
-    memchr::memchr2(b'\r', b'\n', more).is_some()
+pub(super) fn is_worth_a_look(bytes: &[u8], more: usize) -> bool {
+    let after = bytes.len();
+    let before = after.saturating_sub(more);
+    // One before, because of a CR that ended what was there.
+    let new = bytes.get(before.saturating_sub(1)..).unwrap_or_default();
+    memchr::memchr2(b'\r', b'\n', new).is_some()
         || (before < MOST_LINE && after >= MOST_LINE)
         || after >= MOST_HEAD
 }

@@ -103,9 +103,8 @@ impl Kept {
                 self.seen = matches!(step, Step::More);
                 return Poll::Ready(step);
             }
-            let before = self.unused().len();
             self.bytes.extend_from_slice(read);
-            self.seen = !head::is_worth_a_look(before, read);
+            self.seen = !head::is_worth_a_look(self.unused(), read.len());
             Poll::Ready(self.look(&mut reading.fields))
         })
     }
