@@ -293,3 +293,6 @@ pub(super) fn hsts(
     }
     HeaderValue::from_str(&text).ok()
 }
+
+#[cfg(test)]
+mod tests;

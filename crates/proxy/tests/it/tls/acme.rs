@@ -271,6 +271,29 @@ async fn a_new_name_is_ordered_while_the_old_certificate_stands_in() {
 }
 
 #[tokio::test]
+async fn two_processes_with_one_directory_order_once() {
+    let (http, https) = (free_port(), free_port());
+    let Some(pebble) = Pebble::start(http, https, "").await else {
+        return;
+    };
+    let state = tempfile::tempdir().expect("directory");
+    let first = Proxy::start(&pebble.settings(http, https, state.path(), ""));
+    let second = Proxy::start(&pebble.settings(free_port(), free_port(), state.path(), ""));
+    let visitor = Client::trusting(vec![pebble.root().await]);
+    let mut shown = Vec::new();
+    for proxy in [&first, &second] {
+        let to = proxy.https.expect("https");
+        while visitor.connect(to, "one.example").await.is_err() {
+            assert!(!proxy.log().contains("trying again at"), "{}", proxy.log());
+            tokio::task::yield_now().await;
+        }
+        shown.push(visitor.shown(to, "one.example").await);
+    }
+    assert_eq!(shown[0], shown[1]);
+    assert_eq!(pebble.orders(), 1, "{}", pebble.log());
+}
+
+#[tokio::test]
 async fn an_account_may_be_bound_to_one_elsewhere() {
     let (http, https) = (free_port(), free_port());
     let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
