@@ -3,6 +3,7 @@
 //! connections kept for reuse).
 
 mod admission;
+mod attempt;
 mod balance;
 mod bound;
 mod breaker;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
 
+pub use attempt::Attempt;
 pub use breaker::BreakerState;
 pub use client::{AnswerHead, Asked, BadAnswer, Event, Framer, Framing};
 pub use collector::UpstreamCollector;
@@ -51,7 +53,7 @@ pub use state::{Counts, Deploying, State, Tally};
 pub use sticky::{keep_sticky_key, sticky_key_text};
 pub use switch::{Mode, Switch};
 pub use target::{Spec, Target};
-pub use turn::{Ask, Attempt, Seat, Turn, enter};
+pub use turn::{Ask, Seat, Turn, enter};
 
 use crate::fault::Fault;
 use crate::maintenance::Maintenance;
@@ -122,8 +124,8 @@ impl Upstream {
 
     /// Closes connections that were idle for too long, and those to targets that are gone.
     pub fn sweep(&self) {
-        for pool in &self.bound().pools {
-            pool.sweep();
+        for slot in &self.bound().slots {
+            slot.pool.sweep();
         }
     }
 

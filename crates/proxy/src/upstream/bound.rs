@@ -13,8 +13,15 @@ pub(super) struct Bound {
     pub(super) generation: u64,
     pub(super) members: Arc<Vec<Arc<Member>>>,
     /// In the order of `members`.
-    pub(super) pools: Vec<Rc<Pool>>,
+    pub(super) slots: Vec<Rc<Slot>>,
     pub(super) turns: Vec<Cell<i64>>,
+}
+
+/// A target with this thread's connections to it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) member: Arc<Member>,
+    pub(super) pool: Rc<Pool>,
 }
 
 impl Bound {
@@ -27,20 +34,26 @@ impl Bound {
             age: plan.max_age,
             most: plan.max_idle,
         };
-        let pools = members.iter().map(|member| {
-            old.and_then(|old| old.pool(member))
-                .unwrap_or_else(|| Rc::new(Pool::new(limits)))
+        let slots = members.iter().map(|member| {
+            old.and_then(|old| old.slot(member)).unwrap_or_else(|| {
+                Rc::new(Slot {
+                    member: Arc::clone(member),
+                    pool: Rc::new(Pool::new(limits)),
+                })
+            })
         });
         Self {
             generation,
-            pools: pools.collect(),
+            slots: slots.collect(),
             turns: members.iter().map(|_| Cell::new(0)).collect(),
             members,
         }
     }
 
-    fn pool(&self, member: &Member) -> Option<Rc<Pool>> {
-        let index = self.members.iter().position(|one| one.id == member.id)?;
-        self.pools.get(index).map(Rc::clone)
+    fn slot(&self, member: &Member) -> Option<Rc<Slot>> {
+        self.slots
+            .iter()
+            .find(|slot| slot.member.id == member.id)
+            .map(Rc::clone)
     }
 }

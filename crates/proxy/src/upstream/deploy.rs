@@ -16,6 +16,8 @@ use crate::settings::HealthSettings;
 
 /// Between two questions to a target that is not well yet.
 const PAUSE: Duration = Duration::from_millis(200);
+/// For requests that were held to go on.
+const RELEASE: Duration = Duration::from_secs(1);
 /// How often it is looked whether the old ones are done.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -127,6 +129,13 @@ pub async fn deploy(
         switched.await;
         let draining = Instant::now();
         report.unfinished = finished(&left, deployment.drain_timeout).await;
+        let released = async {
+            while state.counts.held_now() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // So that the report has the longest wait. (A pause may hold them for longer.)
+        drop(tokio::time::timeout(RELEASE, released).await);
         report.drain_ms = millis(draining.elapsed());
         report.websockets = left.iter().map(|member| member.tunnels()).sum();
     } else {

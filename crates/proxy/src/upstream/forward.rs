@@ -7,13 +7,14 @@ use http::{Method, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use kiuas_common::listener::Stream;
 
+use super::attempt::Attempt;
 use super::client::{self, AnswerHead, Answered, Asked, BadAnswer, Failed, Sending, Wire};
 use super::connect::{ConnectError, connect};
 use super::h2c::{self, Multiplexed};
 use super::headers::Call;
 use super::member::Mooring;
 use super::relay::{self, Lease};
-use super::turn::{Ask, Attempt, Turn, enter};
+use super::turn::{Ask, Turn, enter};
 use super::{Target, Upstream};
 use crate::body::{BodyFault, Inbound, Outbound};
 use crate::fault::Fault;

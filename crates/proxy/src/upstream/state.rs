@@ -2,8 +2,8 @@
 //! begins, what an operator changed by hand stays.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -38,6 +38,7 @@ pub struct Counts {
     failed: AtomicU64,
     retried: AtomicU64,
     held: AtomicU64,
+    held_now: AtomicUsize,
     longest: AtomicU64,
 }
 
@@ -63,12 +64,22 @@ impl Counts {
         self.retried.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn waited(&self, held: bool, wait: Duration) {
-        if held {
-            self.held.fetch_add(1, Ordering::Relaxed);
-        }
+    /// A request has waited for its turn.
+    pub(super) fn waited(&self, wait: Duration) {
         self.longest
             .fetch_max(clock::millis(wait), Ordering::Relaxed);
+    }
+
+    /// A request is held from now on, until what this returns is dropped.
+    pub(super) fn hold(&self) -> Held<'_> {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        self.held_now.fetch_add(1, Ordering::Relaxed);
+        Held(self, Instant::now())
+    }
+
+    /// Requests that are held now.
+    pub(super) fn held_now(&self) -> usize {
+        self.held_now.load(Ordering::Acquire)
     }
 
     /// Now.
@@ -85,6 +96,17 @@ impl Counts {
     /// Forgets the longest wait: a report begins.
     pub fn begin_report(&self) {
         self.longest.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A request that is held by a pause or a deployment.
+#[derive(Debug)]
+pub(super) struct Held<'a>(&'a Counts, Instant);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.waited(self.1.elapsed());
+        self.0.held_now.fetch_sub(1, Ordering::Release);
     }
 }
 

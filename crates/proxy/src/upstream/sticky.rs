@@ -37,8 +37,8 @@ fn parse_key(text: &str) -> Option<[u8; 32]> {
         return None;
     }
     for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
-        let value = digits.fold(Some(0), |sum, digit| Some(sum? * 16 + digit?))?;
+        let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
+        let value = digits.try_fold(0, |sum, digit| Some(sum * 16 + digit?))?;
         *byte = u8::try_from(value).ok()?;
     }
     Some(key)

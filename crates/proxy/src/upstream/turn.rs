@@ -7,23 +7,21 @@
 //!                   └──────────────────────────┘
 //! ```
 
-use std::cell::Cell;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
-use http::{Response, StatusCode};
+use http::header::HeaderMap;
 
+use super::Upstream;
+use super::attempt::Attempt;
 use super::balance::{Choice, Field};
 use super::bound::Bound;
-use super::breaker::Pass;
-use super::member::{Member, Mooring};
+use super::member::Member;
 use super::pool::Pool;
 use super::switch::Mode;
-use super::{Target, Upstream};
 use crate::fault::Fault;
 
 /// What an upstream must know about a request.
@@ -44,17 +42,6 @@ pub struct Turn {
     tried: Vec<u64>,
     secure: bool,
     place: Place,
-}
-
-/// A target that the request is sent to. It counts as in flight there until this is dropped.
-#[derive(Debug)]
-pub struct Attempt {
-    upstream: Rc<Upstream>,
-    bound: Rc<Bound>,
-    index: usize,
-    pass: Pass,
-    told: Cell<bool>,
-    cookie: Option<HeaderValue>,
 }
 
 /// The target that answers and the request's place, until the answer is complete.
@@ -118,20 +105,22 @@ async fn wait(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Turn, Fault> {
     let state = &upstream.plan.state;
     let waiting = state.queue.queue().ok_or(Fault::Busy)?;
     let begun = Instant::now();
-    let mut held = false;
+    let mut held = None;
     let mut last: Option<(Why, Instant)> = None;
     loop {
         let mut changed = pin!(waiting.changed());
         changed.as_mut().enable();
         let why = match try_enter(upstream, ask) {
             Ok(turn) => {
-                state.counts.waited(held, begun.elapsed());
+                state.counts.waited(begun.elapsed());
                 return Ok(turn);
             }
             Err(Refused::Final(fault)) => return Err(fault),
             Err(Refused::Wait(why)) => why,
         };
-        held |= why != Why::Place;
+        if why != Why::Place && held.is_none() {
+            held = Some(state.counts.hold());
+        }
         // Each reason has its own patience: after a pause, a place may be waited for.
         let since = match last {
             Some((before, since)) if before == why => since,
@@ -144,7 +133,7 @@ async fn wait(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Turn, Fault> {
                 Why::Pause(each) | Why::Target(each) => each,
             };
         if Instant::now() >= deadline {
-            state.counts.waited(held, begun.elapsed());
+            state.counts.waited(begun.elapsed());
             return Err(why.fault());
         }
         // Late or not: it looks once more.
@@ -183,6 +172,8 @@ fn try_enter(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Turn, Refused> {
 
 fn choose(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Attempt, Refused> {
     let plan = &upstream.plan;
+    // In this order: a deployment ends the hold after it has set the new targets.
+    let held = plan.state.held_for();
     let bound = upstream.bound();
     let brought = plan
         .sticky
@@ -190,7 +181,7 @@ fn choose(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Attempt, Refused> {
         .and_then(|one| one.brought(ask.headers));
     loop {
         let field = field(upstream, &bound, &[]);
-        if let Some(each) = plan.state.held_for()
+        if let Some(each) = held
             && !field.is_any_up()
         {
             return Err(Refused::Wait(Why::Target(each)));
@@ -203,15 +194,16 @@ fn choose(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Attempt, Refused> {
                 Choice::Down => return Err(Refused::Final(Fault::NoTarget)),
             },
         };
-        if !bound.members.get(index).is_some_and(|member| member.take()) {
+        let slot = bound.slots.get(index);
+        let Some(slot) = slot.filter(|slot| slot.member.take()) else {
             // Another thread took the last place there in the meantime.
             continue;
-        }
+        };
         // From here on the attempt gives everything back.
-        let mut attempt = Attempt::new(upstream, &bound, index);
+        let mut attempt = Attempt::new(upstream, slot);
         if let Some(rule) = plan.breaker {
             let pass = plan.state.breaker.pass(rule);
-            attempt.pass = pass.map_err(|left| Refused::Final(Fault::breaker(left)))?;
+            attempt.let_in(pass.map_err(|left| Refused::Final(Fault::breaker(left)))?);
         }
         attempt.bake(brought, ask.secure);
         return Ok(attempt);
@@ -266,12 +258,12 @@ impl Turn {
         let upstream = &self.place.0;
         let bound = upstream.bound();
         let index = field(upstream, &bound, &self.tried).other()?;
-        let member = bound.members.get(index)?;
-        if !member.take() {
+        let slot = bound.slots.get(index)?;
+        if !slot.member.take() {
             return None;
         }
-        self.tried.push(member.id);
-        let mut attempt = Attempt::new(upstream, &bound, index);
+        self.tried.push(slot.member.id);
+        let mut attempt = Attempt::new(upstream, slot);
         attempt.bake(None, self.secure);
         Some(attempt)
     }
@@ -281,12 +273,14 @@ impl Turn {
         let state = &upstream.plan.state;
         let waiting = state.queue.queue()?;
         let begun = Instant::now();
+        let _held = state.counts.hold();
         loop {
             let mut changed = pin!(waiting.changed());
             changed.as_mut().enable();
+            // In this order: a deployment ends the hold after it has set the new targets.
+            let over = begun.elapsed() >= each || state.held_for().is_none();
             let found = self.other();
-            if found.is_some() || begun.elapsed() >= each || state.held_for().is_none() {
-                state.counts.waited(true, begun.elapsed());
+            if found.is_some() || over {
                 return found;
             }
             let deadline = begun + each;
@@ -300,123 +294,6 @@ impl Turn {
         Seat {
             attempt,
             place: self.place,
-        }
-    }
-}
-
-impl Attempt {
-    fn new(upstream: &Rc<Upstream>, bound: &Rc<Bound>, index: usize) -> Self {
-        let attempt = Self {
-            upstream: Rc::clone(upstream),
-            bound: Rc::clone(bound),
-            index,
-            pass: Pass::Plain,
-            told: Cell::new(false),
-            cookie: None,
-        };
-        let timeout = upstream.plan.passive.timeout();
-        attempt.member().fails.chosen(timeout);
-        attempt
-    }
-
-    fn bake(&mut self, brought: Option<&[u8]>, secure: bool) {
-        let Some(sticky) = &self.upstream.plan.sticky else {
-            return;
-        };
-        let tag = self.member().tag();
-        if brought != Some(tag.as_bytes()) {
-            self.cookie = sticky.cookie(tag, secure);
-        }
-    }
-
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the index was found in this very list, which never changes"
-    )]
-    fn member(&self) -> &Arc<Member> {
-        &self.bound.members[self.index]
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn target(&self) -> &Target {
-        &self.member().spec.target
-    }
-
-    /// What it answers becomes a WebSocket, which takes no place among its requests.
-    pub(super) fn moor(&self) -> Mooring {
-        Mooring::new(self.member())
-    }
-
-    /// This thread's connections to it.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "there is a pool for each member of the same list"
-    )]
-    pub(super) fn pool(&self) -> &Rc<Pool> {
-        &self.bound.pools[self.index]
-    }
-
-    /// The head of an answer came.
-    pub(super) fn answered<B>(&self, response: &mut Response<B>) {
-        if self.member().fails.succeeded() {
-            tracing::info!(
-                upstream.name = self.upstream.plan.name,
-                upstream.target = %self.target(),
-                "`{}` answers again",
-                self.target()
-            );
-        }
-        self.tell(response.status() < StatusCode::INTERNAL_SERVER_ERROR);
-        if let Some(cookie) = &self.cookie {
-            response.headers_mut().append(SET_COOKIE, cookie.clone());
-        }
-    }
-
-    /// No connection, no answer in time, or a broken one.
-    pub(super) fn failed(&self) {
-        let plan = &self.upstream.plan;
-        let member = self.member();
-        member.note_failure();
-        if member.fails.failed(plan.passive) {
-            tracing::warn!(
-                upstream.name = plan.name,
-                upstream.target = %self.target(),
-                "`{}` gets no requests for {:?}: they failed",
-                self.target(),
-                plan.passive.timeout()
-            );
-        }
-        self.tell(false);
-    }
-
-    fn tell(&self, good: bool) {
-        let plan = &self.upstream.plan;
-        if self.told.replace(true) {
-            return;
-        }
-        if let Some(rule) = plan.breaker
-            && plan.state.breaker.tell(rule, self.pass, good)
-        {
-            tracing::warn!(
-                upstream.name = plan.name,
-                "the circuit breaker of `{}` opens: too many requests fail",
-                plan.name
-            );
-        }
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let state = &self.upstream.plan.state;
-        if self.pass == Pass::Trial && !self.told.get() {
-            state.breaker.give_up();
-        }
-        let member = self.member();
-        member.give_back();
-        if member.spec.most != 0 {
-            state.queue.wake_one();
         }
     }
 }

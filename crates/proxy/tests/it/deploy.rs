@@ -18,7 +18,11 @@ async fn deployments_under_load_lose_no_request_and_no_websocket() {
         App::start().await,
     ];
     let echoes = [echo().await, echo().await];
-    let proxy = controlled(&sites(&apps[0].target, &echoes[0]));
+    let proxy = Proxy::start(&format!(
+        "[proxy]\nhttp = '127.0.0.1:0'\nthreads = 4\ncontrol = 'unix:$DIR/control.sock'\n{}\
+         [telemetry]\nformat = 'json'\n",
+        sites(&apps[0].target, &echoes[0])
+    ));
     let load = Load::start(proxy.http).await;
     for round in 1..=4 {
         let new = &apps[round % 3];
@@ -122,9 +126,18 @@ async fn the_old_target_finishes_what_it_has_and_the_report_waits_for_it() {
 
 #[tokio::test]
 async fn requests_are_held_for_the_new_target_while_the_old_one_is_gone() {
+    held_while_gone("passive = { max_fails = 1 }\n").await;
+}
+
+#[tokio::test]
+async fn requests_that_find_the_old_target_gone_are_held_too() {
+    held_while_gone("passive = { max_fails = 0 }\n").await;
+}
+
+async fn held_while_gone(passive: &str) {
     let new = App::start().await;
     new.be_well(false);
-    let proxy = controlled(&(app("127.0.0.1:1") + "passive = { max_fails = 1 }\n"));
+    let proxy = controlled(&(app("127.0.0.1:1") + passive));
     assert_eq!(Visitor::get(proxy.http, "/").await.status, 502);
     let deploy = ["deploy", "app", "--target", &new.target, "--hold", "20s"];
     let deploy = proxy.ctl(&deploy);
