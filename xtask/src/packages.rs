@@ -10,7 +10,9 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-pub(crate) use need::{BENCH, BROWSER, CELERY, COMPOSE, CURL, MMDEBSTRAP, Need, PEBBLE, POSTGRES, REDIS};
+pub(crate) use need::{
+    BENCH, BROWSER, CELERY, COMPOSE, CURL, MMDEBSTRAP, NGINX, Need, PEBBLE, POSTGRES, REDIS,
+};
 
 use crate::checkout::is_root;
 use crate::console::say;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::checkout::{Checkout, remove};
 use crate::console::say;
 use crate::interrupt::Interrupt;
-use crate::packages::{self, BROWSER, CELERY, COMPOSE, PEBBLE, POSTGRES, REDIS};
+use crate::packages::{self, BROWSER, CELERY, COMPOSE, NGINX, PEBBLE, POSTGRES, REDIS};
 use crate::process::{Log, cargo, succeed};
 use crate::services::{Durability, Place, Postgres};
 use report::Report;
@@ -80,7 +80,7 @@ fn provide(arguments: &Arguments, interrupt: &Interrupt) -> Result<()> {
     packages::require(&[&POSTGRES, &REDIS], may_install, interrupt)?;
     if !arguments.quick {
         packages::wish(
-            &[&BROWSER, &CELERY, &COMPOSE, &PEBBLE],
+            &[&BROWSER, &CELERY, &COMPOSE, &NGINX, &PEBBLE],
             may_install,
             interrupt,
         )?;

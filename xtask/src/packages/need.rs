@@ -83,6 +83,14 @@ pub(crate) const CURL: Need = Need {
     met: || find("curl").is_some(),
 };
 
+/// What the proxy's answers for files are compared with.
+pub(crate) const NGINX: Need = Need {
+    name: "nginx",
+    packages: &["nginx"],
+    units: &["nginx.service"],
+    met: || find("nginx").is_some() || std::path::Path::new("/usr/sbin/nginx").exists(),
+};
+
 /// What makes the base of the stand-in images.
 pub(crate) const MMDEBSTRAP: Need = Need {
     name: "mmdebstrap",

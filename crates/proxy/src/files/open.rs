@@ -46,7 +46,6 @@ type Maybe<T> = io::Result<Option<T>>;
 impl Stamp {
     #[expect(
         clippy::unnecessary_cast,
-        clippy::useless_conversion,
         reason = "the kernel's types differ between architectures"
     )]
     pub(super) fn of(stat: &Stat) -> Self {

@@ -32,6 +32,7 @@ mod health;
 mod hosts;
 mod lane;
 mod limits;
+mod nginx;
 mod password;
 mod pause;
 mod precompressed;
