@@ -117,7 +117,7 @@ impl Running {
                 self.shared.tls.store(Some(secrets.tls()));
                 self.secrets = Some(secrets);
             }
-            (Change::Other(prepared), Some(secrets)) => secrets.tls().install(prepared),
+            (Change::Other(prepared), Some(secrets)) => secrets.tls().install(*prepared),
             _ => {}
         }
         let reloaded = Reloaded {

@@ -25,7 +25,7 @@ pub(super) enum Change {
     /// Somebody does from now on.
     First(Secrets),
     /// Others, or the same read again.
-    Other(Prepared),
+    Other(Box<Prepared>),
 }
 
 impl Secrets {
@@ -79,7 +79,7 @@ impl Secrets {
     /// # Errors
     /// A certificate cannot be used.
     pub(super) fn prepare(&self, plan: &Plan) -> Result<Change, TlsError> {
-        self.tls.prepare(&plan.tls).map(Change::Other)
+        self.tls.prepare(&plan.tls).map(Box::new).map(Change::Other)
     }
 }
 
