@@ -8,6 +8,7 @@
 
 pub mod control;
 pub mod date;
+mod disk;
 pub mod entry;
 pub mod fill;
 pub mod key;
@@ -21,11 +22,15 @@ pub mod status;
 pub mod targeted;
 pub mod vary;
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use disk::Disk;
 use entry::Entry;
 use fill::Fills;
+use http::HeaderMap;
 use key::{Key, KeyRef};
 use memory::{Memory, Variants};
 pub use purge::{Purge, Purged};
@@ -41,12 +46,15 @@ const PASS: u64 = 10_000;
 pub struct Capacity {
     /// Bytes in memory.
     pub memory: u64,
+    /// Where on the disk, and how many bytes there.
+    pub disk: Option<(PathBuf, u64)>,
 }
 
 /// The cache, shared by all threads. It survives a reload.
 #[derive(Debug)]
 pub struct Cache {
     memory: Memory,
+    disk: Option<Disk>,
     /// What is on its way.
     pub fills: Fills,
     passes: Map<u64, u64>,
@@ -55,22 +63,44 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Empty.
-    #[must_use]
-    pub fn new(capacity: &Capacity) -> Self {
-        Self {
+    /// Empty, but for what is found on the disk some time.
+    ///
+    /// # Errors
+    /// The directory cannot be used.
+    pub fn new(capacity: &Capacity) -> io::Result<Self> {
+        let disk = match &capacity.disk {
+            Some((directory, bytes)) => Some(Disk::open(directory, *bytes)?),
+            None => None,
+        };
+        Ok(Self {
             memory: Memory::new(capacity.memory),
+            disk,
             fills: Fills::default(),
             passes: Map::new(MOST_PASSES),
             filling: AtomicU64::new(0),
             most_filling: capacity.memory,
-        }
+        })
     }
 
-    /// What is stored under `key`.
+    /// What is in memory under `key`.
     #[must_use]
     pub fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Variants>> {
         self.memory.get(key)
+    }
+
+    /// What the disk has for `request` under `key`; from here on it is in memory, if there is room.
+    pub async fn fetch(&self, key: &KeyRef<'_>, request: &HeaderMap) -> Option<Arc<Entry>> {
+        let entry = self.disk.as_ref()?.get(key, request).await?;
+        if entry.weight() <= self.memory.most_weight() {
+            self.memory.put(&entry);
+        }
+        Some(entry)
+    }
+
+    /// True if there is a disk that has something under `key`.
+    #[must_use]
+    pub fn is_on_disk(&self, key: &KeyRef<'_>) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.has(key))
     }
 
     /// Stores an answer.
@@ -80,23 +110,46 @@ impl Cache {
         } else {
             self.memory.remove(&entry.key);
         }
+        if let Some(disk) = &self.disk {
+            disk.put(entry);
+        }
     }
 
     /// Forgets one answer.
     pub fn remove(&self, entry: &Arc<Entry>) {
         self.memory.remove_entry(entry);
+        if let Some(disk) = &self.disk {
+            disk.remove_entry(entry);
+        }
+    }
+
+    /// One answer does not hold any more: it is validated before its next use.
+    pub fn expire(&self, entry: &Arc<Entry>) {
+        entry.expire();
+        if let Some(disk) = &self.disk {
+            disk.remove_entry(entry);
+        }
     }
 
     /// Forgets everything under `key`, also what is on its way (RFC 9111 4.4).
     pub fn invalidate(&self, key: &Key) {
         self.fills.doom(key);
         self.memory.remove(key);
+        if let Some(disk) = &self.disk {
+            disk.remove(key);
+        }
     }
 
     /// Bytes held in memory.
     #[must_use]
     pub fn memory_used(&self) -> u64 {
         self.memory.weight()
+    }
+
+    /// Bytes held on the disk.
+    #[must_use]
+    pub fn disk_used(&self) -> u64 {
+        self.disk.as_ref().map_or(0, Disk::used)
     }
 
     /// The last answer for `key` was not storable: requests for it need not wait for each other.

@@ -52,6 +52,9 @@ pub enum ProxyError {
     /// The file for the process id cannot be written.
     #[error("cannot write the process id")]
     PidFile(#[source] io::Error),
+    /// No directory for the cache.
+    #[error("cannot use `proxy.cache.directory`")]
+    Cache(#[source] io::Error),
     /// The operating system refuses a thread, a descriptor or a signal handler.
     #[error("cannot start the serving threads")]
     Start(#[source] io::Error),
@@ -178,7 +181,7 @@ impl Proxy {
         plan.https_port = listeners::https_port(&fronts);
         plan.open_log(None, &meter).map_err(ProxyError::Log)?;
         let shared = Shared {
-            cache: Arc::new(Cache::new(&plan.cache)),
+            cache: Arc::new(Cache::new(&plan.cache).map_err(ProxyError::Cache)?),
             places: Arc::new(Places::new(plan.limits.connections)),
             plans: Arc::new(Plans::new(plan)),
             meter,

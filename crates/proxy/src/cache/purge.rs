@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Cache;
-use super::entry::Entry;
 use super::key::Key;
 
 /// What is forgotten.
@@ -22,8 +21,10 @@ pub enum Purge {
 /// How it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purged {
-    /// Answers forgotten, or marked stale.
+    /// Answers in memory forgotten, or marked stale.
     pub answers: usize,
+    /// Answers on the disk forgotten; most of them are in memory as well.
+    pub on_disk: usize,
 }
 
 impl Purge {
@@ -38,10 +39,11 @@ impl Purge {
             .ok_or_else(|| format!("`{prefix}` is no URL: write `https://HOST/PATH`"))
     }
 
-    fn covers(&self, entry: &Entry) -> bool {
+    /// True if it means an answer under `key` with `tags`.
+    pub(super) fn covers_stored(&self, key: &Key, tags: &[Box<str>]) -> bool {
         match self {
-            Self::Tag(tag) => entry.head.tags.iter().any(|other| **other == **tag),
-            _ => self.covers_key(&entry.key),
+            Self::Tag(tag) => tags.iter().any(|other| **other == **tag),
+            _ => self.covers_key(key),
         }
     }
 
@@ -60,19 +62,20 @@ impl Cache {
     /// next use, and may serve while the application fails.
     pub fn purge(&self, purge: &Purge, soft: bool) -> Purged {
         self.fills.doom_all(|key| purge.covers_key(key));
+        // On the disk there is no mark for stale: what only lies there is forgotten in any case.
+        let on_disk = self.disk.as_ref().map_or(0, |disk| disk.purge(purge));
         let answers = AtomicUsize::new(0);
         self.memory.retain(|entry| {
-            if !purge.covers(entry) {
+            if !purge.covers_stored(&entry.key, &entry.head.tags) {
                 return true;
             }
-            if soft && !entry.is_expired() {
-                entry.expire();
-                answers.fetch_add(1, Ordering::Relaxed);
-            }
+            answers.fetch_add(1, Ordering::Relaxed);
+            entry.expire();
             soft
         });
         Purged {
             answers: answers.into_inner(),
+            on_disk,
         }
     }
 }

@@ -200,7 +200,7 @@ async fn around_head(
             );
             note.stored = true;
         } else {
-            entry.expire();
+            cache.expire(entry);
         }
     }
     clean(response.headers_mut());

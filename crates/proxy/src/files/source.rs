@@ -164,7 +164,7 @@ impl Source {
     }
 
     /// Reads `length` bytes at `offset`. Blocks.
-    pub(super) fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+    pub(crate) fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let file = self.file.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let mut piece = vec![0; length];
         file.read_exact_at(&mut piece, offset)?;

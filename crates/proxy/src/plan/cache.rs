@@ -17,8 +17,27 @@ pub(super) fn capacity(settings: &CacheSettings, problems: &mut Problems) -> Cap
     if settings.memory.0 < LEAST_MEMORY {
         problems.add("cache.memory", "must be at least `64KiB`");
     }
+    let disk = match (settings.disk, &settings.directory) {
+        (Some(bytes), Some(directory)) => Some((directory.clone(), bytes.0)),
+        (Some(_), None) => {
+            problems.add(
+                "cache.directory",
+                "must name a directory when `disk` is set",
+            );
+            None
+        }
+        (None, Some(_)) => {
+            problems.add(
+                "cache.disk",
+                "must say how much may lie in `directory`, as `1GiB`",
+            );
+            None
+        }
+        (None, None) => None,
+    };
     Capacity {
         memory: settings.memory.0,
+        disk,
     }
 }
 

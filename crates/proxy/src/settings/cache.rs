@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use kiuas_common::{Bytes, Period};
 use serde::de::value::MapAccessDeserializer;
@@ -16,12 +17,18 @@ use super::List;
 pub struct CacheSettings {
     /// Answers in memory.
     pub memory: Bytes,
+    /// Answers on the disk, in `directory`; none unless both are set.
+    pub disk: Option<Bytes>,
+    /// For answers on the disk. Nothing else should lie there.
+    pub directory: Option<PathBuf>,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
         Self {
             memory: Bytes::mebibytes(64),
+            disk: None,
+            directory: None,
         }
     }
 }

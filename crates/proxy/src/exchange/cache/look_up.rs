@@ -35,9 +35,15 @@ pub(super) async fn run(asked: &Asked<'_>, record: &mut Record) -> Result<Answer
     let cache = &asked.wanted.connection.worker.shared.cache;
     let now = date::now();
     let variants = cache.get(&asked.key);
-    let found = variants
+    let headers = &asked.parts.headers;
+    let mut found = variants
         .as_ref()
-        .and_then(|variants| variants.find(&asked.parts.headers));
+        .and_then(|variants| variants.find(headers));
+    let loaded;
+    if found.is_none() && cache.is_on_disk(&asked.key) {
+        loaded = cache.fetch(&asked.key, headers).await;
+        found = loaded.as_ref();
+    }
     let (entry, why) = match found {
         Some(entry) => match usage(entry, asked, now) {
             Use::Fresh => return Ok(hit(entry, asked, now, None)),
