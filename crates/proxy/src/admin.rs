@@ -12,6 +12,7 @@ mod drain;
 mod find;
 mod maintenance;
 mod pause;
+mod purge;
 mod reload;
 mod server;
 mod status;
@@ -19,6 +20,7 @@ mod store;
 mod targets;
 mod upgrade;
 pub mod verb;
+mod why;
 
 use std::sync::Arc;
 

@@ -281,14 +281,16 @@ fn server_span(parts: &Parts, visitor: &Visitor) -> Span {
 pub struct AwaitedTurn<'a> {
     keeper: Option<&'a Gatekeeper>,
     arrival: Option<Arrival>,
+    visitor: bool,
 }
 
 impl AwaitedTurn<'static> {
-    /// Of a request that no connection waits for.
-    fn nobodys() -> Self {
+    /// Of a fetch that serves the cache; `visitor`: somebody waits for its head.
+    fn of_fetch(visitor: bool) -> Self {
         Self {
             keeper: None,
             arrival: None,
+            visitor,
         }
     }
 }
@@ -299,7 +301,14 @@ impl<'a> AwaitedTurn<'a> {
         Self {
             keeper,
             arrival: keeper.map(Gatekeeper::next_call),
+            visitor: true,
         }
+    }
+
+    /// False if no visitor waits: then there is nobody to pass hints to.
+    #[must_use]
+    pub fn has_visitor(&self) -> bool {
+        self.visitor
     }
 
     /// True if the request asks for a WebSocket.

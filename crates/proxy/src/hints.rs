@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, StatusCode};
 use tokio::io::AsyncWrite;
@@ -19,22 +19,33 @@ const MOST: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Hints {
     bytes: RefCell<Vec<u8>>,
+    /// Who writes them: a fetch for the cache is another task than the visitor's.
+    writer: RefCell<Option<Waker>>,
 }
 
 impl Hints {
-    /// Adds an interim answer; only 103 means something to a visitor.
+    /// Adds an interim answer (RFC 9110 15.2: a proxy passes them on). What 100 and 101 mean is between
+    /// the proxy and the application.
     pub fn add(&self, status: StatusCode, headers: &HeaderMap) {
         let mut bytes = self.bytes.borrow_mut();
-        if status != StatusCode::EARLY_HINTS || bytes.len() > MOST {
+        let line: &[u8] = match status {
+            StatusCode::PROCESSING => b"HTTP/1.1 102 Processing\r\n",
+            StatusCode::EARLY_HINTS => b"HTTP/1.1 103 Early Hints\r\n",
+            _ => return,
+        };
+        if bytes.len() > MOST {
             return;
         }
-        bytes.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\n");
+        bytes.extend_from_slice(line);
         for (name, value) in headers {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                 bytes.extend_from_slice(part);
             }
         }
         bytes.extend_from_slice(b"\r\n");
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
     }
 
     /// Writes what can be written now; the rest is for [`Hints::finish`].
@@ -44,6 +55,13 @@ impl Hints {
     pub fn write<W: AsyncWrite + Unpin>(&self, io: &mut W, cx: &mut Context<'_>) -> io::Result<()> {
         let mut bytes = self.bytes.borrow_mut();
         if bytes.is_empty() {
+            let mut writer = self.writer.borrow_mut();
+            if !writer
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
+                *writer = Some(cx.waker().clone());
+            }
             return Ok(());
         }
         while !bytes.is_empty() {

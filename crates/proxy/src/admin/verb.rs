@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, certs, deploy, drain, maintenance, pause, reload, status, targets, upgrade};
+use super::{
+    Context, certs, deploy, drain, maintenance, pause, purge, reload, status, targets, upgrade, why,
+};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +168,10 @@ verbs! {
     Reload(reload::Reload),
     /// Show the certificates: names, source, expiry, OCSP, next renewal, last error
     Certs(certs::Certs),
+    /// Make the cache forget answers: a URL, a prefix, a tag, all
+    Purge(purge::Purge),
+    /// Explain what the cache has for a URL and what it would do
+    Why(why::Why),
     /// Let a new process take the running one's place
     Upgrade(upgrade::Upgrade),
 }

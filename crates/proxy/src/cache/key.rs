@@ -103,6 +103,18 @@ impl<'a> KeyRef<'a> {
         KeyRef::of(self.scheme, self.host, self.port, target)
     }
 
+    /// In lower case, without port.
+    #[must_use]
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// Without query.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.target.split('?').next().unwrap_or("/")
+    }
+
     /// To keep it.
     #[must_use]
     pub fn to_key(self) -> Key {

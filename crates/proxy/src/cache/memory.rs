@@ -147,13 +147,21 @@ impl Memory {
         self.retain_in(&entry.key, |other| !Arc::ptr_eq(other, entry));
     }
 
-    /// Calls `judge` with every answer; those for which it says false are forgotten.
-    pub fn retain(&self, judge: impl Fn(&Entry) -> bool) {
+    /// Forgets every answer that `covers` says yes to, or (`soft`) marks it stale. Returns how many.
+    pub fn purge(&self, covers: impl Fn(&Entry) -> bool, soft: bool) -> usize {
+        let mut count = 0;
         for (key, variants) in self.entries.iter() {
-            if variants.entries.iter().any(|entry| !judge(entry)) {
-                self.retain_in(&key, |entry| judge(entry));
+            let mut found = false;
+            for entry in variants.entries.iter().filter(|entry| covers(entry)) {
+                entry.expire();
+                count += 1;
+                found = true;
+            }
+            if found && !soft {
+                self.retain_in(&key, |entry| !covers(entry));
             }
         }
+        count
     }
 
     fn retain_in(&self, key: &Key, judge: impl Fn(&Arc<Entry>) -> bool) {

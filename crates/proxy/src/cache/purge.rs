@@ -1,8 +1,7 @@
 //! Forgetting on request: one URL, everything below a prefix, everything with a tag, all.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::Cache;
+use super::entry::Entry;
 use super::key::Key;
 
 /// What is forgotten.
@@ -64,18 +63,8 @@ impl Cache {
         self.fills.doom_all(|key| purge.covers_key(key));
         // On the disk there is no mark for stale: what only lies there is forgotten in any case.
         let on_disk = self.disk.as_ref().map_or(0, |disk| disk.purge(purge));
-        let answers = AtomicUsize::new(0);
-        self.memory.retain(|entry| {
-            if !purge.covers_stored(&entry.key, &entry.head.tags) {
-                return true;
-            }
-            answers.fetch_add(1, Ordering::Relaxed);
-            entry.expire();
-            soft
-        });
-        Purged {
-            answers: answers.into_inner(),
-            on_disk,
-        }
+        let covers = |entry: &Entry| purge.covers_stored(&entry.key, &entry.head.tags);
+        let answers = self.memory.purge(covers, soft);
+        Purged { answers, on_disk }
     }
 }

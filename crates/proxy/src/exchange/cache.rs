@@ -11,6 +11,8 @@
 mod fetch;
 mod look_up;
 
+use fetch::{Fetch, Fetched};
+
 use std::sync::Arc;
 
 use http::header::{
@@ -18,8 +20,9 @@ use http::header::{
     IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use hyper::body::Body;
+use quick_cache::Equivalent;
 
 use super::action::Wanted;
 use super::forward;
@@ -27,8 +30,9 @@ use crate::body::{Inbound, Outbound};
 use crate::cache::control::Directives;
 use crate::cache::date;
 use crate::cache::entry::{Entry, take_tags};
+use crate::cache::fill::Fill;
 use crate::cache::key::KeyRef;
-use crate::cache::policy::X_ACCEL_EXPIRES;
+use crate::cache::policy::{Exchange, Source, X_ACCEL_EXPIRES};
 use crate::cache::rules::Rules;
 use crate::cache::status::{Forwarded, Note};
 use crate::fault::Fault;
@@ -151,21 +155,68 @@ async fn around(
     body: Inbound,
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
+    let begun = date::now();
     let mut response = forward::run(wanted, through.index, parts, body, record).await?;
     let safe = [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE].contains(&parts.method);
     if !safe && (response.status().is_success() || response.status().is_redirection()) {
         let cache = &wanted.connection.worker.shared.cache;
         let key = key(wanted, through);
         cache.invalidate(&key.to_key());
+        let mut itself = false;
         for name in [LOCATION, CONTENT_LOCATION] {
-            let other = response.headers().get(name);
+            let other = response.headers().get(&name);
             if let Some(other) = other.and_then(|value| key.resolve(value.to_str().ok()?)) {
+                itself |= name == CONTENT_LOCATION && key.equivalent(&other);
                 cache.invalidate(&other);
             }
+        }
+        if itself && parts.method == Method::POST {
+            response = posted(wanted, through, parts, response, begun).await?;
         }
     }
     clean(response.headers_mut());
     Ok(response)
+}
+
+/// The answer to a POST that says it is what the URL holds now, and for how long, serves GET
+/// (RFC 9110 9.3.3).
+async fn posted(
+    wanted: &Wanted<'_>,
+    through: &Through<'_>,
+    parts: &Parts,
+    response: Response<Outbound>,
+    begun: u64,
+) -> Result<Response<Outbound>, Fault> {
+    let exchange = Exchange {
+        request: &parts.headers,
+        query: true,
+        status: response.status(),
+        answer: response.headers(),
+        asked: begun,
+        answered: date::now(),
+    };
+    let explicit = exchange.judge(through.rules).is_ok_and(|storable| {
+        !matches!(storable.lifetime.source, Source::Nothing | Source::Default)
+    });
+    if response.status() != StatusCode::OK || !explicit {
+        return Ok(response);
+    }
+    let asked = Asked {
+        key: key(wanted, through),
+        wanted,
+        index: through.index,
+        rules: through.rules,
+        parts,
+        directives: Directives::default(),
+    };
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let fetch = Fetch::new(&asked, Fill::new(None), None, &tracing::Span::none());
+    fetch.adopt(response, begun, tell);
+    match told.await.map_err(|_| Fault::Internal)? {
+        Fetched::Stored(response, _) | Fetched::Passed(response, _, _) => Ok(response),
+        Fetched::Failed(fault, _) => Err(fault),
+        Fetched::Entry(..) => Err(Fault::Internal),
+    }
 }
 
 /// A HEAD that nothing stored answers is asked as it is. Its answer tells whether what is stored for GET

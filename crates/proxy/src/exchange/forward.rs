@@ -103,7 +103,8 @@ pub(super) async fn run(
     let begun = Instant::now();
     let hints = &wanted.connection.hints;
     let mut trail = Trail {
-        hints: matches!(wanted.connection.reader, Reader::Lane).then_some(hints),
+        hints: (wanted.turn.has_visitor() && matches!(wanted.connection.reader, Reader::Lane))
+            .then_some(hints),
         ..Trail::default()
     };
     let outcome = upstream::forward(upstream, &ask, &call, body, &mut trail)

@@ -1,7 +1,9 @@
 //! The response cache, rule by rule (RFC 9111, 5861, 9211).
 
+mod disk;
 mod fills;
 mod origin;
+mod purge;
 mod reuse;
 mod stale;
 mod validation;

@@ -157,15 +157,17 @@ impl Index {
                 other.selection == slot.selection || !other.selection.is_same_kind(&slot.selection)
             })
         });
-        if self.is_dropped(number, &key, &slot.tags) || (number == 0 && known) {
+        let unwanted = self.is_dropped(number, &key, &slot.tags) || (number == 0 && known);
+        if unwanted || slot.size > self.capacity {
             self.garbage.push(slot.id);
             return;
         }
         self.supersede(&key, &slot.selection);
+        // Before it is there itself: what is new was never used, and would go first.
+        self.evict(slot.size);
         self.used += slot.size;
         self.clock.push_back((slot.id, key.clone()));
         self.keys.entry(key).or_default().push(slot);
-        self.evict();
     }
 
     /// Forgets older answers to the same requests.
@@ -234,8 +236,8 @@ impl Index {
         removed
     }
 
-    fn evict(&mut self) {
-        while self.used > self.capacity {
+    fn evict(&mut self, room: u64) {
+        while self.used.saturating_add(room) > self.capacity {
             let Some((id, key)) = self.clock.pop_front() else {
                 return;
             };

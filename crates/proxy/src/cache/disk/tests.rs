@@ -130,8 +130,9 @@ async fn the_least_used_go_when_there_is_no_room() {
     let disk = Disk::open(directory.path(), 100 << 10).expect("disk");
     for number in 0..20 {
         disk.put(&entry(&format!("/{number}"), &[1; 10 << 10]));
-        let path = format!("/{number}");
-        until("written", async || get(&disk, &path).await.is_some()).await;
+        let url = format!("http://a/{number}");
+        let key = KeyRef::parse(&url).expect("URL");
+        until("written", async || disk.has(&key)).await;
         get(&disk, "/0").await;
     }
     assert!(disk.used() <= 100 << 10);

@@ -128,10 +128,23 @@ impl Fetch {
         });
     }
 
+    /// Stores an answer that was asked for already, such as one to POST, while the visitor takes it.
+    pub(super) fn adopt(self, response: Response<Outbound>, asked: u64, tell: Sender<Fetched>) {
+        let shutdown = self.connection.worker.shared.shutdown.clone();
+        let cut = shutdown.clone();
+        let noted = FetchRecord::default();
+        shutdown.spawn_local(async move {
+            tokio::select! {
+                () = self.take(response, asked, noted, Some(tell)) => {}
+                () = cut.cutting() => {}
+            }
+        });
+    }
+
     async fn run(mut self, tell: Tell) {
         let mut record = Record::of_fetch(self.span.clone());
         let mut asked = date::now();
-        let mut outcome = self.ask(&mut record).await;
+        let mut outcome = self.ask(tell.is_some(), &mut record).await;
         if let (Ok(response), Some(entry)) = (&outcome, &self.entry)
             && response.status() == StatusCode::NOT_MODIFIED
             && !is_of(entry, response.headers())
@@ -141,7 +154,7 @@ impl Fetch {
             self.entry = None;
             self.parts.headers = self.unconditional();
             asked = date::now();
-            outcome = self.ask(&mut record).await;
+            outcome = self.ask(tell.is_some(), &mut record).await;
         }
         let noted = record.fetched();
         match outcome {
@@ -160,8 +173,8 @@ impl Fetch {
     }
 
     /// Asks the application, with the stored answer's validators if there are any.
-    async fn ask(&self, record: &mut Record) -> Result<Response<Outbound>, Fault> {
-        let turn = AwaitedTurn::nobodys();
+    async fn ask(&self, visitor: bool, record: &mut Record) -> Result<Response<Outbound>, Fault> {
+        let turn = AwaitedTurn::of_fetch(visitor);
         let wanted = Wanted {
             connection: &self.connection,
             plan: &self.plan,

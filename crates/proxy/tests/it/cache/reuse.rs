@@ -284,6 +284,20 @@ async fn a_change_that_went_well_forgets_the_url_and_those_it_names() {
 }
 
 #[tokio::test]
+async fn an_answer_to_post_that_says_what_the_url_holds_serves_get() {
+    for (place, hit) in [("/x", true), ("/y", false)] {
+        let origin = Origin::start(move |asked| {
+            Reply::cached(asked.method.clone(), "max-age=60").with("content-location", place)
+        })
+        .await;
+        let proxy = proxy(&origin);
+        let posted = send(proxy.http, "POST", "/x", "Content-Length: 0\r\n").await;
+        assert_eq!(posted.text(), "POST");
+        assert_eq!(is_hit(&get(proxy.http, "/x", "").await), hit);
+    }
+}
+
+#[tokio::test]
 async fn memory_is_bounded() {
     let origin = Origin::start(|_| Reply::cached("x".repeat(20_000), "max-age=60")).await;
     let proxy = proxy_with(&origin, "", "cache = { memory = '256KiB' }");
