@@ -43,6 +43,7 @@ mod reload;
 mod retry;
 mod routes;
 mod routing;
+mod soak;
 mod spool;
 mod tls;
 mod try_files;

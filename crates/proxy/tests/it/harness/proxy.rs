@@ -139,6 +139,19 @@ impl Proxy {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
+    /// Memory that it has for itself, in KiB.
+    pub(crate) fn private_kib(&self) -> u64 {
+        let smaps = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = std::fs::read_to_string(smaps).expect("memory");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Private_Dirty:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("memory")
+    }
+
     /// Its directory: settings, log, keys.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
