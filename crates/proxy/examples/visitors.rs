@@ -2,7 +2,7 @@
 //! with and without resumption, and connections that stay open and idle.
 //!
 //! ```text
-//! visitors handshakes ADDRESS CERTIFICATE SECONDS CONCURRENCY full|resumed
+//! visitors handshakes ADDRESS NAME CERTIFICATE SECONDS CONCURRENCY full|resumed
 //! visitors idle ADDRESS CERTIFICATE|- COUNT
 //! ```
 //! The first prints one line of JSON. The second prints `ready` once all connections are open, each
@@ -60,6 +60,7 @@ fn main() -> Result<()> {
             let load = |_| {
                 Ok(Load {
                     address: address.parse()?,
+                    name: ServerName::try_from((*name).to_owned())?,
                     connector: connector(certificate, resume)?,
                     resume,
                     until,
@@ -99,6 +100,7 @@ fn connector(certificate: &str, resume: bool) -> Result<TlsConnector> {
 
 struct Load {
     address: SocketAddr,
+    name: ServerName<'static>,
     connector: TlsConnector,
     resume: bool,
     until: Instant,
@@ -167,8 +169,7 @@ async fn handshakes(loads: Vec<Load>) -> Result<()> {
 async fn one(load: &Load) -> Result<bool> {
     let stream = TcpStream::connect(load.address).await?;
     stream.set_nodelay(true)?;
-    let name = ServerName::try_from("localhost")?;
-    let mut stream = load.connector.connect(name, stream).await?;
+    let mut stream = load.connector.connect(load.name.clone(), stream).await?;
     ask(&mut stream).await?;
     let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
     if !load.resume && resumed {

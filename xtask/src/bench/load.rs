@@ -160,14 +160,14 @@ pub(super) fn parse_h2load(text: &str) -> Result<Outcome> {
 }
 
 fn handshakes(url: &str, seconds: f64, resumed: bool, place: &Place) -> Result<Outcome> {
-    let address = url
+    let (name, port) = url
         .trim_start_matches("https://")
         .split('/')
         .next()
-        .unwrap_or_default()
-        .replace("localhost", "127.0.0.1");
+        .and_then(|authority| authority.split_once(':'))
+        .with_context(|| format!("{url} names no host and port"))?;
     let mut command = pinned(LOAD_CORE, &place.visitors);
-    command.args(["handshakes", &address]);
+    command.args(["handshakes", &format!("127.0.0.1:{port}"), name]);
     command.arg(&place.certificate);
     command.args([&seconds.to_string(), "16"]);
     command.arg(if resumed { "resumed" } else { "full" });

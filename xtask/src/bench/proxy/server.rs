@@ -126,7 +126,12 @@ impl Server {
         let Some(program) = kind.program(&stage.program) else {
             return Ok(None);
         };
-        let (http, https, rsa) = (free_port()?, free_port()?, free_port()?);
+        let (http, https) = (free_port()?, free_port()?);
+        // Ours chooses the certificate by name, the others by port.
+        let rsa = match kind {
+            Kind::Kiuas => https,
+            _ => free_port()?,
+        };
         let (name, text) = kind.settings();
         let file = stage.directory.join(name);
         let text = filled(text, stage)

@@ -74,7 +74,7 @@ fn certificate(directory: &Path, name: &str, key: &[&str]) -> Result<()> {
         "-subj",
         "/CN=localhost",
     ]);
-    command.args(["-addext", "subjectAltName=DNS:localhost"]);
+    command.args(["-addext", "subjectAltName=DNS:localhost,DNS:rsa.localhost"]);
     command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     command.arg("-newkey").args(key);
     command.arg("-keyout").arg(file("-key"));

@@ -51,8 +51,12 @@ impl Work {
     }
 
     pub(super) fn url(&self, server: &Server) -> String {
-        let scheme = if self.is_secure() { "https" } else { "http" };
-        format!("{scheme}://localhost:{}{}", self.port(server), self.path)
+        let origin = match self.port {
+            Port::Http => "http://localhost",
+            Port::Https => "https://localhost",
+            Port::Rsa => "https://rsa.localhost",
+        };
+        format!("{origin}:{}{}", self.port(server), self.path)
     }
 }
 
