@@ -45,6 +45,7 @@ fn main() -> Result<()> {
         [
             "handshakes",
             address,
+            name,
             certificate,
             seconds,
             concurrency,
