@@ -47,6 +47,7 @@ use crate::worker::{ThreadPlan, Worker};
 use notes::Notes;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A visitor's connection, as its requests see it.
 #[derive(Debug)]
@@ -121,7 +122,11 @@ pub async fn run(
     let response = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
         record.fault = Some(fault);
-        page::answer(fault, html, &record.request_id, record.notice.as_deref())
+        let status = fault.status().as_u16();
+        let own = notes.pages.and_then(|pages| pages.find(status));
+        let own = own.or_else(|| plan.pages.find(status)).filter(|_| html);
+        let notice = record.notice.as_deref();
+        page::answer(fault, html, &record.request_id, notice, own)
     });
     finish(&connection, response, record, &notes)
 }
@@ -170,6 +175,8 @@ async fn answer<'p>(
     }
     let site = plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
     notes.rules = Some(&site.headers);
+    notes.pages = Some(&site.pages);
+    record.cells = plan.cells_of(site);
     if visitor.scheme == "https" {
         record.hsts.clone_from(&site.hsts);
     }
@@ -196,6 +203,7 @@ async fn answer<'p>(
     loop {
         let chosen = route::choose(site, &host, &visitor, parts, &passed, notes)?;
         let route = chosen.route;
+        notes.timing = route.server_timing;
         action::body_fits(&parts.headers, route.body)?;
         if let Some(response) = guard::check(&route.guard, &wanted, parts, notes).await? {
             return Ok(response);
@@ -206,6 +214,10 @@ async fn answer<'p>(
             .map(|rules| Wish::read(rules, parts));
         match action::run(&wanted, chosen, parts, body, record).await? {
             Done::Answer(response) => {
+                let status = response.status();
+                if route.intercept_errors && status.is_server_error() && record.upstream.is_some() {
+                    return Err(Fault::Application(status));
+                }
                 return Ok(match wish {
                     // What no application has just sent is kept in memory, and comes again.
                     Some(wish) => {
@@ -244,6 +256,9 @@ fn finish(
         headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
     }
     notes.apply(headers);
+    if notes.timing {
+        headers.extend(record.timing().map(|value| (SERVER_TIMING, value)));
+    }
     if let Ok(id) = HeaderValue::from_str(&record.request_id) {
         headers.insert(X_REQUEST_ID, id);
     }

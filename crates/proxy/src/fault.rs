@@ -78,6 +78,9 @@ pub enum Fault {
     /// An operator works on it.
     #[error("maintenance")]
     Maintenance,
+    /// The application's own answer is replaced by a page of ours.
+    #[error("the application answered {0}")]
+    Application(StatusCode),
     /// No target of the upstream takes connections.
     #[error("no target of the upstream takes connections")]
     Unreachable,
@@ -111,7 +114,7 @@ impl Fault {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::ManyAttempts | Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
-            Self::TooMany(status) => status,
+            Self::TooMany(status) | Self::Application(status) => status,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodySlow => StatusCode::REQUEST_TIMEOUT,

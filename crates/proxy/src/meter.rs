@@ -1,10 +1,19 @@
 //! The proxy's metrics. Label values are bounded sets.
 
+mod shard;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
 use kiuas_common::metrics::Metrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+
+pub use shard::{Cells, Shards};
+
+use shard::Kind;
 
 /// Label: an upstream's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +50,12 @@ pub struct AbuseLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CertificateLabel {
     name: String,
+}
+
+/// Label: what the cache did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CacheLabel {
+    result: &'static str,
 }
 
 /// Label: `http` or `https`.
@@ -98,7 +113,24 @@ fn by_class(family: Family<ClassLabel, Counter>) -> [Counter; CLASSES.len()] {
 
 /// All metrics of the proxy. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Meter {
+pub struct Meter(Arc<Instruments>);
+
+impl Deref for Meter {
+    type Target = Instruments;
+
+    fn deref(&self) -> &Instruments {
+        &self.0
+    }
+}
+
+/// The metrics.
+#[derive(Debug)]
+pub struct Instruments {
+    /// By site: classes of status, bytes, durations.
+    pub sites: Shards,
+    /// By upstream: durations.
+    pub upstreams: Shards,
+    cached: Family<CacheLabel, Counter>,
     /// By class; resolved once, because they are counted at every request.
     requests: [Counter; CLASSES.len()],
     refused: Family<RuleLabel, Counter>,
@@ -124,7 +156,18 @@ impl Meter {
     /// Registers all of them.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self {
+        let sites = Shards::new(Kind::Sites);
+        metrics.collect(Box::new(sites.clone()));
+        let upstreams = Shards::new(Kind::Upstreams);
+        metrics.collect(Box::new(upstreams.clone()));
+        Self(Arc::new(Instruments {
+            sites,
+            upstreams,
+            cached: metrics.register(
+                "proxy_cache_results",
+                "Requests that the cache was asked about, by what it did",
+                Family::default(),
+            ),
             requests: by_class(metrics.register(
                 "proxy_requests",
                 "Answered requests by class of status",
@@ -187,7 +230,14 @@ impl Meter {
                 "Requests that an application did not answer, by kind",
                 Family::default(),
             ),
-        }
+        }))
+    }
+}
+
+impl Instruments {
+    /// Counts what the cache did.
+    pub fn cached(&self, result: &'static str) {
+        self.cached.get_or_create(&CacheLabel { result }).inc();
     }
 
     /// Counts an answer.

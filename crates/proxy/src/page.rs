@@ -26,19 +26,24 @@ pub fn wants_html(headers: &HeaderMap) -> bool {
         .any(|value| value.contains("text/html"))
 }
 
-/// The answer to `fault`. `notice` is an operator's own words, instead of the usual advice.
+/// The answer to `fault`. `notice` is an operator's own words, instead of the usual advice; `own` is the
+/// site's own page for people.
 pub fn answer(
     fault: Fault,
     html: bool,
     request_id: &str,
     notice: Option<&str>,
+    own: Option<&str>,
 ) -> Response<Outbound> {
     let status = fault.status();
     let (title, advice) = words(fault);
     let advice = notice.filter(|text| !text.is_empty()).unwrap_or(advice);
     let (text, media_type) = if html {
         (
-            page(status, (title, &escaped(advice)), request_id),
+            match own {
+                Some(own) => filled(own, status, &escaped(advice), request_id),
+                None => page(status, (title, &escaped(advice)), request_id),
+            },
             "text/html; charset=utf-8",
         )
     } else {
@@ -53,7 +58,8 @@ pub fn answer(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if html {
+    // What a site's own page needs, the site knows (`headers`).
+    if html && own.is_none() {
         headers.insert(
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
@@ -72,6 +78,13 @@ pub fn answer(
         _ => {}
     }
     response
+}
+
+/// A site's own page with its places filled.
+fn filled(own: &str, status: StatusCode, advice: &str, request_id: &str) -> String {
+    own.replace("{{status}}", status.as_str())
+        .replace("{{request_id}}", request_id)
+        .replace("{{message}}", advice)
 }
 
 fn line(status: StatusCode, (title, advice): (&str, &str), request_id: &str) -> String {

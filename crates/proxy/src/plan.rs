@@ -11,6 +11,7 @@ mod files;
 mod guard;
 mod headers;
 mod network;
+mod pages;
 pub mod path;
 mod route;
 mod routes;
@@ -39,6 +40,7 @@ pub use files::{Fallback, Files, FixedFile, HotFiles, Try};
 pub use guard::{Access, Exceptions, ForwardAuth, Guard, Limit, Password, RateKey};
 pub use headers::{HeaderRules, Rules};
 pub use network::{Balancers, Network};
+pub use pages::Pages;
 pub use route::{Action, Fixed, Mount, Redirect, Rewrite, Route};
 pub use routes::{Found, Lookup, Routes};
 pub use site::{Site, Sites};
@@ -66,6 +68,8 @@ pub struct Plan {
     pub spool: Spool,
     /// A thread's share of the table of hot files.
     pub hot_files: HotFiles,
+    /// Pages for errors on all sites.
+    pub pages: Pages,
     /// One log line a request.
     pub access_log: Arc<LogPlan>,
     /// What writes the lines; open once the plan is in force, if lines go anywhere but to the process's own
@@ -142,6 +146,7 @@ impl Plan {
         let spool = Spool::new(&settings.spool, &mut problems);
         let hot_files = HotFiles::new(&settings.files, settings.thread_count(), &mut problems);
         let tls = TlsPlan::new(settings, &mut problems);
+        let pages = Pages::of_all(&settings.pages, &mut problems);
         let access_log = Arc::new(LogPlan::new(&settings.access_log, &mut problems));
         problems.into_result(Self {
             sites,
@@ -152,6 +157,7 @@ impl Plan {
             limits: Limits::from(&settings.limits),
             spool,
             hot_files,
+            pages,
             access_log,
             log_sink: None,
             fast_lane: settings.fast_lane,

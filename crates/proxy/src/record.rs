@@ -19,6 +19,7 @@ use crate::crowd::Present;
 use crate::exchange::Connection;
 use crate::fault::Fault;
 use crate::files::FileBody;
+use crate::meter::Cells;
 use crate::text::Text;
 use crate::upstream::Upstream;
 
@@ -62,6 +63,8 @@ pub struct Record {
     pub notice: Option<Arc<str>>,
     /// `Strict-Transport-Security` of the site.
     pub hsts: Option<http::HeaderValue>,
+    /// The site's figures.
+    pub cells: Option<Arc<Cells>>,
     status: Option<u16>,
     bytes: u64,
     complete: bool,
@@ -108,6 +111,7 @@ impl Record {
             fault: None,
             notice: None,
             hsts: None,
+            cells: None,
             status: None,
             bytes: 0,
             complete: false,
@@ -167,6 +171,7 @@ impl Record {
     fn write(&self) {
         let status = self.status.unwrap_or(CLIENT_CLOSED);
         self.span.record("http.response.status_code", status);
+        self.count(status);
         let Some(log) = &self.log else { return };
         let path = self.target.as_ref().map_or("-", Uri::path);
         let failed = status >= 500 || !self.complete && status != CLIENT_CLOSED;
@@ -201,6 +206,36 @@ impl Record {
             trace_id: self.trace_id.as_deref(),
             fault: fault.as_deref(),
         });
+    }
+
+    fn count(&self, status: u16) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        if let Some(cells) = &self.cells {
+            cells.took(self.begun.elapsed());
+            cells.answered(status, self.bytes);
+        }
+        if let (Some(via), Some(duration)) = (&self.via, self.upstream) {
+            via.took(duration);
+        }
+        if let Some(word) = self.cache {
+            connection.worker.shared.meter.cached(word);
+        }
+    }
+
+    /// `Server-Timing` so far.
+    #[must_use]
+    pub fn timing(&self) -> Option<HeaderValue> {
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let mut text = format!("total;dur={:.3}", milliseconds(self.begun.elapsed()));
+        if let Some(upstream) = self.upstream {
+            text.push_str(&format!(", upstream;dur={:.3}", milliseconds(upstream)));
+        }
+        if let Some(word) = self.cache {
+            text.push_str(&format!(", cache;desc=\"{word}\""));
+        }
+        HeaderValue::from_str(&text).ok()
     }
 
     fn write_event(&self, status: u16, path: &str) {

@@ -11,6 +11,7 @@ mod headers;
 mod health;
 mod limits;
 mod list;
+mod pages;
 mod site;
 mod spool;
 mod target;
@@ -36,6 +37,7 @@ pub use headers::{HeaderSettings, RequestHeaderSettings};
 pub use health::{BreakerSettings, HealthSettings, PassiveSettings};
 pub use limits::LimitSettings;
 pub use list::List;
+pub use pages::PagesSettings;
 pub use site::{RedirectSettings, RespondSettings, RewriteSettings, RouteSettings, SiteSettings};
 pub use spool::SpoolSettings;
 pub use target::{StickySettings, TargetSettings};
@@ -75,6 +77,8 @@ pub struct ProxySettings {
     pub proxy_protocol: List<String>,
     /// One log line a request.
     pub access_log: AccessLogSettings,
+    /// Own pages for errors and maintenance.
+    pub pages: PagesSettings,
     /// Serves plain HTTP/1.1 requests by a short way of their own. Off, all take the general way: the
     /// answers are the same, for more of the processor.
     pub fast_lane: bool,
@@ -108,6 +112,7 @@ impl Default for ProxySettings {
             trusted: List(Vec::new()),
             proxy_protocol: List(Vec::new()),
             access_log: AccessLogSettings::default(),
+            pages: PagesSettings::default(),
             fast_lane: true,
             limits: LimitSettings::default(),
             spool: SpoolSettings::default(),

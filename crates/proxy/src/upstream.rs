@@ -32,6 +32,7 @@ mod turn;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -57,7 +58,7 @@ pub use turn::{Ask, Seat, Turn, enter};
 
 use crate::fault::Fault;
 use crate::maintenance::Maintenance;
-use crate::meter::Meter;
+use crate::meter::{Cells, Meter};
 use bound::Bound;
 
 /// What one thread has of an upstream.
@@ -67,6 +68,7 @@ pub struct Upstream {
     bound: RefCell<Rc<Bound>>,
     meter: Meter,
     connections: Gauge,
+    cells: Arc<Cells>,
 }
 
 impl Upstream {
@@ -78,7 +80,13 @@ impl Upstream {
             plan: Arc::clone(plan),
             meter: meter.clone(),
             connections: meter.upstream_connections(&plan.name),
+            cells: meter.upstreams.here(&plan.name),
         }
+    }
+
+    /// It took so long to the head of its answer.
+    pub fn took(&self, duration: Duration) {
+        self.cells.took(duration);
     }
 
     /// True if this thread's part belongs to `plan`.

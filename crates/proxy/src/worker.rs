@@ -14,8 +14,8 @@ use crate::cache::Cache;
 use crate::compress::Compressor;
 use crate::files;
 use crate::maintenance::ClosedSites;
-use crate::meter::Meter;
-use crate::plan::{Plan, Plans};
+use crate::meter::{Cells, Meter};
+use crate::plan::{Plan, Plans, Site};
 use crate::protection::Protection;
 use crate::pulse::Sweeper;
 use crate::server::Places;
@@ -107,6 +107,8 @@ pub struct ThreadPlan {
     pub upstreams: Vec<Rc<Upstream>>,
     /// This thread's end of the access log; none if it is off.
     pub log: Option<Rc<AccessLog>>,
+    /// This thread's figures of each site, in the plan's order.
+    cells: Vec<Arc<Cells>>,
 }
 
 impl ThreadPlan {
@@ -123,6 +125,8 @@ impl ThreadPlan {
             })
             .collect();
         let files = files::Table::new(plan.hot_files);
+        let names = plan.sites.all().iter().map(|site| site.name.as_str());
+        let cells = names.map(|name| meter.sites.here(name)).collect();
         let log = AccessLog::new(&plan, old.and_then(|old| old.log.as_ref()));
         Self {
             plan,
@@ -130,7 +134,14 @@ impl ThreadPlan {
             compressor: Compressor::default(),
             upstreams,
             log,
+            cells,
         }
+    }
+
+    /// This thread's figures of `site`.
+    #[must_use]
+    pub fn cells_of(&self, site: &Site) -> Option<Arc<Cells>> {
+        self.cells.get(site.number).map(Arc::clone)
     }
 
     /// The plan as all threads share it, for what leaves this thread.

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::plan::HeaderRules;
+use crate::plan::{HeaderRules, Pages};
 
 /// Fields and rules for the answer.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub(super) struct Notes<'a> {
     pub(super) fields: HeaderMap,
     /// The rules of the site, then of the route.
     pub(super) rules: Option<&'a HeaderRules>,
+    /// The site's pages for errors.
+    pub(super) pages: Option<&'a Pages>,
+    /// The answer tells how long it took.
+    pub(super) timing: bool,
 }
 
 impl Notes<'_> {

@@ -88,6 +88,10 @@ pub struct Route {
     pub compress: Option<compress::Rules>,
     /// Only for `X-Accel-Redirect`.
     pub internal: bool,
+    /// An application's 5xx are replaced by pages of ours.
+    pub intercept_errors: bool,
+    /// Answers tell how long they took.
+    pub server_timing: bool,
     /// Fields of answers and requests.
     pub headers: HeaderRules,
     /// Another path, before the action.
@@ -117,6 +121,7 @@ pub(super) struct Making<'a> {
     /// The site's.
     pub(super) cache: Option<&'a RouteCache>,
     pub(super) compress: Option<&'a Compress>,
+    pub(super) server_timing: bool,
 }
 
 /// All routes of the site at `key`.
@@ -164,6 +169,8 @@ fn one(
             .of_route(key, route, making.upstreams, problems),
         compress: super::compress::rules(key, route.compress.as_ref(), making.compress, problems),
         internal: route.internal,
+        intercept_errors: route.intercept_errors,
+        server_timing: route.server_timing.unwrap_or(making.server_timing),
         headers: making.headers.with(key, route.headers.as_ref(), problems),
         rewrite,
         mount: rewrite::mount(key, route, problems)?,

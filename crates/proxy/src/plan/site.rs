@@ -9,6 +9,7 @@ use super::canonical;
 use super::check::Problems;
 use super::guard::Guard;
 use super::headers::HeaderRules;
+use super::pages::Pages;
 use super::route::{self, Making};
 use super::routes::Routes;
 use super::tls;
@@ -17,6 +18,8 @@ use crate::settings::{ClientAuthSettings, SiteSettings};
 /// One site.
 #[derive(Debug)]
 pub struct Site {
+    /// Its place in the settings.
+    pub number: usize,
     /// Its first host, by which `kiuas-proxy ctl` knows it.
     pub name: String,
     /// Plain requests are sent to HTTPS.
@@ -31,6 +34,8 @@ pub struct Site {
     pub hsts: Option<HeaderValue>,
     /// Visitors show certificates.
     pub client_auth: Option<ClientAuthSettings>,
+    /// Its own pages for errors.
+    pub pages: Pages,
     /// What is served.
     pub routes: Routes,
 }
@@ -76,9 +81,11 @@ impl Sites {
                 headers: &headers,
                 cache: site.cache.as_ref(),
                 compress: site.compress.as_ref(),
+                server_timing: site.server_timing,
             };
             let routes = route::all(&key, &site.routes, &making, problems);
             sites.sites.push(Site {
+                number: index,
                 name: site.hosts.0.first().cloned().unwrap_or_default(),
                 redirect_https: site.redirect_https,
                 canonical: canonical::new(&key, site, problems),
@@ -88,6 +95,7 @@ impl Sites {
                     .as_ref()
                     .and_then(|hsts| tls::hsts(&key, hsts, problems)),
                 client_auth: site.client_auth.clone(),
+                pages: Pages::of_site(&key, &site.pages, problems),
                 routes,
                 headers,
             });

@@ -1,5 +1,8 @@
 //! `[[proxy.sites]]` and their routes.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use kiuas_common::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +60,12 @@ pub struct SiteSettings {
     /// Answers are compressed.
     #[serde(default)]
     pub compress: Option<Compress>,
+    /// Own pages for errors: a status (`404`), `4xx` or `5xx`, and a file.
+    #[serde(default)]
+    pub pages: BTreeMap<String, PathBuf>,
+    /// Answers tell how long they took (`Server-Timing`).
+    #[serde(default)]
+    pub server_timing: bool,
     /// Exact paths win over prefixes, longer prefixes over shorter ones.
     #[serde(default)]
     pub routes: Vec<RouteSettings>,
@@ -106,6 +115,10 @@ pub struct RouteSettings {
     pub request_buffering: Option<bool>,
     /// Answers of the upstream are cached.
     pub cache: Option<RouteCache>,
+    /// With `upstream`: an application's answers with 5xx are replaced by the proxy's own pages.
+    pub intercept_errors: bool,
+    /// Answers tell how long they took, instead of what the site says.
+    pub server_timing: Option<bool>,
     /// Action: forward to this upstream.
     pub upstream: Option<String>,
     /// Action: serve files.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) use app::App;
 pub(crate) use proxy::Proxy;
-pub(crate) use visitor::Visitor;
+pub(crate) use visitor::{Answer, Visitor};
 
 /// Nothing in a test takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
