@@ -24,8 +24,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What each of 1,500 turns sends.
-fn attacks() -> Vec<(&'static str, Vec<u8>, fn(u32) -> Vec<u8>)> {
+/// A name, what comes first, and what each of 1,500 turns sends.
+type Attack = (&'static str, Vec<u8>, fn(u32) -> Vec<u8>);
+
+fn attacks() -> Vec<Attack> {
     let open = frame(1, 0x4, 1, HEAD);
     let shut = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
     vec![

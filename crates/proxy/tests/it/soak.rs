@@ -26,7 +26,7 @@ fn settings(app: &App, sockets: &str) -> String {
          [[proxy.sites]]\nhosts = '*'\n\
          [[proxy.sites.routes]]\nprefix = '/files/'\nfiles = {{ root = '$DIR/files' }}\ncompress = true\n\
          [[proxy.sites.routes]]\npath = '/live'\nupstream = 'live'\n\
-         [[proxy.sites.routes]]\nprefix = '/cached/'\nupstream = 'app'\ncache = true\n\
+         [[proxy.sites.routes]]\nprefix = '/cached/'\nupstream = 'app'\ncache = {{ default_ttl = '1m' }}\n\
          [[proxy.sites.routes]]\nprefix = '/'\nupstream = 'app'\ncompress = true\n\
          [proxy.upstreams.app]\ntargets = '{}'\n\
          [proxy.upstreams.live]\ntargets = '{sockets}'\n",
@@ -48,7 +48,7 @@ async fn visit(to: SocketAddr, state: Arc<State>) {
         body(to).await;
         ill_formed(to).await;
         leaves(to).await;
-        if turn % 8 == 0 {
+        if turn.is_multiple_of(8) {
             socket(to).await;
         }
     }
