@@ -20,8 +20,10 @@ mod secure;
 mod site;
 
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, HeaderName, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
@@ -107,6 +109,7 @@ pub async fn run(
     mut parts: Parts,
     body: Inbound,
 ) -> Response<Recorded> {
+    let begun = Instant::now();
     let plan = connection.worker.plan();
     let mut record = Record::new(&connection, plan.log.clone());
     let turn = AwaitedTurn::new(&connection);
@@ -115,7 +118,9 @@ pub async fn run(
         connection: &connection,
         turn: &turn,
     };
-    let outcome = answer(&asked, &plan, &mut parts, body, &mut record, &mut notes).await;
+    let answering = answer(&asked, &plan, &mut parts, body, &mut record, &mut notes);
+    let outcome = within(plan.limits.request, pin!(answering)).await;
+    record.deadline = plan.limits.request.map(|limit| begun + limit);
     drop(turn);
     let html = outcome.is_err() && page::wants_html(&parts.headers);
     lane::recycle(parts.headers);
@@ -129,6 +134,19 @@ pub async fn run(
         page::answer(fault, html, &record.request_id, notice, own)
     });
     finish(&connection, response, record, &notes)
+}
+
+/// The whole request has a limit, if the settings say so.
+async fn within<T>(
+    limit: Option<Duration>,
+    answering: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+) -> Result<T, Fault> {
+    match limit {
+        None => answering.await,
+        Some(limit) => tokio::time::timeout(limit, answering)
+            .await
+            .unwrap_or(Err(Fault::TookTooLong)),
+    }
 }
 
 /// What a request comes with beside its head and body.
@@ -148,12 +166,14 @@ async fn answer<'p>(
 ) -> Result<Response<Outbound>, Fault> {
     let Asked { connection, turn } = *asked;
     let shared = &connection.worker.shared;
-    let refused = gate::check(connection, parts, turn.arrival.and_then(|a| a.refusal));
+    let refused = gate::check(connection, parts, turn.arrival.and_then(|a| a.refusal))
+        .and_then(|()| gate::fits(parts, plan.limits.heads.as_ref()));
     let visitor = Visitor::new(
         connection.peer,
         connection.secure,
         &parts.headers,
         &plan.trusted,
+        plan.trusted_field,
     );
     record.client = visitor.address;
     record.request_id = visitor.request_id.clone();

@@ -42,6 +42,9 @@ pub enum Fault {
     /// Too many requests of one address at a time.
     #[error("too many requests of one address at a time")]
     Crowded,
+    /// The whole request took longer than allowed.
+    #[error("the whole request took longer than allowed")]
+    TookTooLong,
     /// More often than a limit allows.
     #[error("more requests than a limit allows")]
     TooMany(StatusCode),
@@ -126,7 +129,7 @@ impl Fault {
             | Self::Paused
             | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable | Self::BrokenAnswer => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout | Self::ResponseTimeout | Self::NotCached => {
+            Self::ConnectTimeout | Self::ResponseTimeout | Self::TookTooLong | Self::NotCached => {
                 StatusCode::GATEWAY_TIMEOUT
             }
             Self::Internal | Self::RewriteLoop => StatusCode::INTERNAL_SERVER_ERROR,
@@ -189,6 +192,7 @@ impl Fault {
         matches!(
             self,
             Self::Refused(_)
+                | Self::TookTooLong
                 | Self::BodyTooLarge
                 | Self::BodySlow
                 | Self::BodyBroken

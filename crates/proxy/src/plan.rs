@@ -30,7 +30,7 @@ use crate::access_log::{Sink, SinkError};
 use crate::body::BodyPace;
 use crate::cache::Capacity;
 use crate::meter::Meter;
-use crate::settings::{LimitSettings, LogFormat, ProxySettings};
+use crate::settings::{LimitSettings, LogFormat, ProxySettings, TrustedField};
 use crate::upstream::UpstreamPlan;
 
 pub use access_log::{LogPlan, LogTarget};
@@ -58,6 +58,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<UpstreamPlan>>,
     /// Peers that are believed.
     pub trusted: Vec<Network>,
+    /// What they tell the visitor's address by.
+    pub trusted_field: TrustedField,
     /// Peers whose connections begin with a PROXY header.
     pub balancers: Balancers,
     /// Of the response cache.
@@ -90,6 +92,10 @@ pub struct Plan {
 pub struct Limits {
     /// Visitors' connections at a time.
     pub connections: usize,
+    /// Of heads, if they are lower than the gate's.
+    pub heads: Option<HeadLimits>,
+    /// For a whole request, if it is bounded.
+    pub request: Option<Duration>,
     /// Of one address, if they are counted.
     pub connections_per_address: Option<u32>,
     /// Requests at work of one address, if they are counted.
@@ -152,6 +158,7 @@ impl Plan {
             sites,
             upstreams,
             trusted,
+            trusted_field: settings.trusted_field,
             balancers,
             cache,
             limits: Limits::from(&settings.limits),
@@ -208,10 +215,39 @@ fn limit(most: u32) -> Option<u32> {
     (most > 0).then_some(most)
 }
 
+/// Bounds of heads below those that the gate always has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Of the whole head, in bytes.
+    pub head: u64,
+    /// Number of fields.
+    pub fields: usize,
+    /// Of the target, in bytes.
+    pub line: u64,
+}
+
+impl HeadLimits {
+    /// `None` if the gate's own are meant.
+    fn new(settings: &LimitSettings) -> Option<Self> {
+        let defaults = LimitSettings::default();
+        let own = Self {
+            head: settings.head.0,
+            fields: settings.fields,
+            line: settings.line.0,
+        };
+        let lower = own.head < defaults.head.0
+            || own.fields < defaults.fields
+            || own.line < defaults.line.0;
+        lower.then_some(own)
+    }
+}
+
 impl From<&LimitSettings> for Limits {
     fn from(settings: &LimitSettings) -> Self {
         Self {
             connections: settings.connections,
+            heads: HeadLimits::new(settings),
+            request: settings.request_timeout.map(|limit| limit.duration()),
             connections_per_address: limit(settings.connections_per_address),
             requests_per_address: limit(settings.requests_per_address),
             body: settings.body.0,

@@ -55,6 +55,8 @@ pub struct Record {
     pub retries: u32,
     /// What the cache did, in a word.
     pub cache: Option<&'static str>,
+    /// When its answer must be complete, if it must be.
+    pub deadline: Option<Instant>,
     /// Its place among the requests of its address, if they are counted.
     pub present: Option<Present>,
     /// What went wrong.
@@ -107,6 +109,7 @@ impl Record {
             upstream: None,
             retries: 0,
             cache: None,
+            deadline: None,
             present: None,
             fault: None,
             notice: None,
@@ -153,6 +156,11 @@ impl Record {
         if let Some(log) = &self.log {
             self.kept = log.keep(&parts.headers);
         }
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// The answer's head is known.
@@ -344,6 +352,12 @@ impl Body for Recorded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
+        if this.record.as_ref().is_some_and(Record::is_overdue) {
+            this.record = None;
+            return Poll::Ready(Some(Err(
+                "the whole request took longer than allowed".into()
+            )));
+        }
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {

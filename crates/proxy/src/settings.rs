@@ -16,6 +16,7 @@ mod site;
 mod spool;
 mod target;
 mod tls;
+mod trusted;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub use tls::{
     AcmeChallenge, AcmeSettings, ClientAuthMode, ClientAuthSettings, ExternalAccountSettings,
     HstsSettings, PairSettings, SiteTlsSettings, TlsMode, TlsProfile, TlsSettings,
 };
+pub use trusted::TrustedField;
 pub use upstream::{Balance, Protocol, UpstreamSettings};
 
 /// Section `[proxy]`.
@@ -75,6 +77,9 @@ pub struct ProxySettings {
     /// Peers (addresses or networks) whose connections begin with a PROXY protocol header, version 1
     /// or 2: the visitor's address is taken from there. `unix` means every peer on a Unix socket.
     pub proxy_protocol: List<String>,
+    /// What such a peer tells the visitor's address by: the others are not looked at, or a visitor could
+    /// write them.
+    pub trusted_field: TrustedField,
     /// One log line a request.
     pub access_log: AccessLogSettings,
     /// Own pages for errors and maintenance.
@@ -110,6 +115,7 @@ impl Default for ProxySettings {
             control: None,
             state: None,
             trusted: List(Vec::new()),
+            trusted_field: TrustedField::default(),
             proxy_protocol: List(Vec::new()),
             access_log: AccessLogSettings::default(),
             pages: PagesSettings::default(),

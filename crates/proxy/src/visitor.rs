@@ -1,6 +1,8 @@
 //! Who asks: address, scheme, host and the request's id. A stranger's own word about these counts for
 //! nothing; a trusted peer's (a load balancer in front) does.
 
+mod forwarded;
+
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::HOST;
@@ -10,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 use crate::plan::Network;
+use crate::settings::TrustedField;
 use crate::text::Text;
 
 const LONGEST_REQUEST_ID: usize = 64;
@@ -35,6 +38,7 @@ impl Visitor {
         secure: bool,
         headers: &HeaderMap,
         trusted: &[Network],
+        field: TrustedField,
     ) -> Self {
         let peer = peer.map(|peer| peer.ip());
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -45,7 +49,7 @@ impl Visitor {
             trace: None,
         };
         if peer.is_some_and(is_trusted) {
-            own.believing(headers, is_trusted)
+            own.believing(headers, is_trusted, field)
         } else {
             Self {
                 request_id: new_id(),
@@ -54,44 +58,24 @@ impl Visitor {
         }
     }
 
-    fn believing(self, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Self {
-        let scheme = match text(headers, "x-forwarded-proto") {
-            Some("https") => "https",
-            Some("http") => "http",
-            _ => self.scheme,
-        };
+    fn believing(
+        self,
+        headers: &HeaderMap,
+        is_trusted: impl Fn(IpAddr) -> bool,
+        field: TrustedField,
+    ) -> Self {
+        let told = forwarded::read(headers, is_trusted, field);
         let trace = text(headers, TRACEPARENT)
             .and_then(|parent| TraceContext::parse(parent, text(headers, TRACESTATE)));
         Self {
-            address: forwarded_for(headers, is_trusted).or(self.address),
-            scheme,
+            address: told.address.or(self.address),
+            scheme: told.scheme.unwrap_or(self.scheme),
             request_id: text(headers, "x-request-id")
                 .filter(|id| is_request_id(id))
                 .map_or_else(new_id, Text::new),
             trace,
         }
     }
-}
-
-/// The last address in `X-Forwarded-For` that is no trusted peer's: what is before it was written by
-/// strangers.
-fn forwarded_for(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
-    let mut list: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    let mut found = None;
-    while let Some(text) = list.pop() {
-        let Ok(address) = text.parse() else { break };
-        found = Some(address);
-        if !is_trusted(address) {
-            break;
-        }
-    }
-    found
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -7,6 +7,7 @@ use hyper::ext::Protocol;
 
 use super::{Connection, Reader};
 use crate::gate::{self, Head, MOST_FIELDS, MOST_LINE, Refusal};
+use crate::plan::HeadLimits;
 
 pub(super) fn check(
     connection: &Connection,
@@ -48,6 +49,36 @@ pub(super) fn check(
     if websocket {
         // Routes, limits and applications need know no other WebSocket than that of HTTP/1.1.
         parts.method = Method::GET;
+    }
+    Ok(())
+}
+
+/// Bounds of heads that are lower than the gate's own.
+pub(super) fn fits(parts: &Parts, limits: Option<&HeadLimits>) -> Result<(), Refusal> {
+    let Some(limits) = limits else {
+        return Ok(());
+    };
+    let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let line = length(
+        parts
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str()),
+    );
+    if line > limits.line {
+        return Err(Refusal::LongLine);
+    }
+    if parts.headers.len() > limits.fields {
+        return Err(Refusal::ManyFields);
+    }
+    // As HTTP/1 would write it: `name: value CRLF`.
+    let fields = parts.headers.iter().map(|(name, value)| {
+        let value = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        length(name.as_str()) + value + 4
+    });
+    let method = length(parts.method.as_str());
+    if method + line + fields.sum::<u64>() + 14 > limits.head {
+        return Err(Refusal::LargeHead);
     }
     Ok(())
 }

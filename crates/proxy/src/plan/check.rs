@@ -4,7 +4,9 @@ use std::fmt;
 
 use kiuas_common::Address;
 
-use crate::settings::ProxySettings;
+use kiuas_common::Bytes;
+
+use crate::settings::{LimitSettings, ProxySettings};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +91,39 @@ pub(super) fn general(settings: &ProxySettings, problems: &mut Problems) {
             ),
         );
     }
+    heads(settings, problems);
     positive_periods(settings, problems);
+}
+
+/// The gate's own bounds cannot be raised: applications must be able to rely on them.
+fn heads(settings: &ProxySettings, problems: &mut Problems) {
+    let (limits, most) = (&settings.limits, LimitSettings::default());
+    for (key, own, most, least) in [
+        ("head", limits.head, most.head, Bytes(256)),
+        ("line", limits.line, most.line, Bytes(64)),
+    ] {
+        if own > most || own < least {
+            problems.add(
+                format_args!("limits.{key}"),
+                format!("{own} must be from {least} to {most}"),
+            );
+        }
+    }
+    if limits.fields > most.fields || limits.fields < 4 {
+        problems.add(
+            "limits.fields",
+            format!("{} must be from 4 to {}", limits.fields, most.fields),
+        );
+    }
+    if limits
+        .request_timeout
+        .is_some_and(|limit| limit.duration().is_zero())
+    {
+        problems.add(
+            "limits.request_timeout",
+            "must be longer than 0; leave it out for no limit",
+        );
+    }
 }
 
 fn positive_periods(settings: &ProxySettings, problems: &mut Problems) {

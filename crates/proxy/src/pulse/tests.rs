@@ -110,7 +110,7 @@ mod room {
         let fast = waiting_for_body(1 << 20);
         assert_eq!(reason(&fast, 10_000), None, "a body that comes fast");
         assert_eq!(
-            reason(&waiting_for_body(10), 500),
+            reason(&waiting_for_body(10), 200),
             None,
             "a body that just began"
         );

@@ -3,6 +3,8 @@
 use kiuas_common::{Bytes, Period};
 use serde::{Deserialize, Serialize};
 
+use crate::gate::MOST_FIELDS;
+
 /// Bounds and deadlines on the visitor's side.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +19,15 @@ pub struct LimitSettings {
     pub requests_per_address: u32,
     /// Largest request body; 413 above. A route may set its own.
     pub body: Bytes,
+    /// Largest request head; 431 above. At most 16 KiB.
+    pub head: Bytes,
+    /// Most fields of a request head; 431 above. At most 100.
+    pub fields: usize,
+    /// Longest request target; 414 above. At most 8 KiB.
+    pub line: Bytes,
+    /// For a whole request, from its head to the end of its answer; 504 if nothing of the answer was
+    /// sent. No limit by default; not for WebSockets.
+    pub request_timeout: Option<Period>,
     /// From the first byte of a head (or the start of a connection) to its last; 408 after.
     pub head_timeout: Period,
     /// TLS handshake.
@@ -50,6 +61,10 @@ impl Default for LimitSettings {
             connections_per_address: 0,
             requests_per_address: 0,
             body: Bytes::mebibytes(10),
+            head: Bytes(16 * 1024),
+            fields: MOST_FIELDS,
+            line: Bytes(8 * 1024),
+            request_timeout: None,
             head_timeout: Period::seconds(10),
             handshake_timeout: Period::seconds(10),
             body_timeout: Period::seconds(30),

@@ -121,3 +121,29 @@ async fn a_visitor_who_does_not_read_is_cut_off() {
         .await
         .expect("the connections are cut");
 }
+
+#[tokio::test]
+async fn heads_may_be_bounded_lower_than_they_always_are() {
+    let app = App::start().await;
+    let proxy = Proxy::with_limits(&app.target, "head = '1KiB'\nfields = 6\nline = '100B'");
+    let ask = |target: String, fields: String| {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let to = proxy.http;
+        async move { Visitor::ask(to, &request).await.status }
+    };
+    let none = String::new;
+    assert_eq!(ask("/fits".to_owned(), "X: 1\r\n".repeat(5)).await, 200);
+    assert_eq!(ask(format!("/{}", "x".repeat(100)), none()).await, 414);
+    assert_eq!(ask("/".to_owned(), "X: 1\r\n".repeat(6)).await, 431);
+    let large = format!("X: {}\r\n", "x".repeat(1000));
+    assert_eq!(ask("/".to_owned(), large).await, 431);
+    assert_eq!(app.take().len(), 1);
+}
+
+#[tokio::test]
+async fn a_whole_request_may_have_a_limit() {
+    let app = App::start().await;
+    let proxy = Proxy::with_limits(&app.target, "request_timeout = '300ms'");
+    assert_eq!(Visitor::get(proxy.http, "/slow/5000").await.status, 504);
+    assert_eq!(Visitor::get(proxy.http, "/").await.status, 200);
+}
