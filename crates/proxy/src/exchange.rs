@@ -120,7 +120,10 @@ pub async fn run(
     };
     let answering = answer(&asked, &plan, &mut parts, body, &mut record, &mut notes);
     let outcome = within(plan.limits.request, pin!(answering)).await;
-    record.deadline = plan.limits.request.map(|limit| begun + limit);
+    if outcome.is_ok() {
+        // The page about a fault has no limit: it is there already.
+        record.deadline = plan.limits.request.map(|limit| begun + limit);
+    }
     drop(turn);
     let html = outcome.is_err() && page::wants_html(&parts.headers);
     lane::recycle(parts.headers);
