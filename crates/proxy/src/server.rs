@@ -1,6 +1,7 @@
 //! The serving threads: start, accept, drain.
 
 mod accept;
+mod closing;
 mod places;
 
 use std::io;

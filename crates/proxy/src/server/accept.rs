@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use kiuas_common::Address;
 use kiuas_common::listener::{Stream, TokioListener};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
+use super::closing::{self, LAST_HANDSHAKES};
 use crate::connection::{self, Accepted};
 use crate::exchange::Place;
 use crate::listeners::Front;
@@ -100,17 +100,19 @@ impl Gate {
         }
     }
 
-    /// A connection left in the queue of a socket that closes is reset, and its owner cannot know
-    /// whether a request was lost; a refused connection may safely be tried again. Bounded: while it
-    /// runs, others may still connect.
+    /// Bounded: where the kernel cannot keep others out, they may go on to connect.
     async fn empty_queue(&self) {
+        if let Err(error) = closing::let_nobody_in(&self.listener) {
+            tracing::debug!(%error, "connections may begin on {} until it closes", self.address);
+        }
+        let mut over = pin!(tokio::time::sleep(LAST_HANDSHAKES));
         for _ in 0..MOST_LAST {
-            // Lets the runtime look at the socket once more.
-            tokio::task::yield_now().await;
-            let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() else {
-                return;
+            let accepted = tokio::select! {
+                biased;
+                accepted = self.listener.accept() => accepted,
+                () = &mut over => return,
             };
-            let Ok(permit) = self.place().await else {
+            let (Ok((stream, peer)), Ok(permit)) = (accepted, self.place().await) else {
                 return;
             };
             self.begin(permit, stream, peer);

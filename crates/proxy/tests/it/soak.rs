@@ -1,6 +1,7 @@
 //! A day of a small site in three minutes: what was needed for one request is not kept for the next.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,16 +21,17 @@ const SOAK: Duration = Duration::from_secs(120);
 /// A leak of 200 bytes a request would be more.
 const MOST_GROWTH_KIB: u64 = 6 * 1024;
 
-fn settings(app: &App, sockets: &str) -> String {
+fn settings(app: &App, sockets: &str, files: &Path) -> String {
     format!(
         "[proxy.cache]\nmemory = '4MiB'\n\
          [[proxy.sites]]\nhosts = '*'\n\
-         [[proxy.sites.routes]]\nprefix = '/files/'\nfiles = {{ root = '$DIR/files' }}\ncompress = true\n\
+         [[proxy.sites.routes]]\nprefix = '/files/'\nfiles = {{ root = '{}' }}\ncompress = true\n\
          [[proxy.sites.routes]]\npath = '/live'\nupstream = 'live'\n\
          [[proxy.sites.routes]]\nprefix = '/cached/'\nupstream = 'app'\ncache = {{ default_ttl = '1m' }}\n\
          [[proxy.sites.routes]]\nprefix = '/'\nupstream = 'app'\ncompress = true\n\
          [proxy.upstreams.app]\ntargets = '{}'\n\
          [proxy.upstreams.live]\ntargets = '{sockets}'\n",
+        files.display(),
         app.target
     )
 }
@@ -109,10 +111,9 @@ async fn socket(to: SocketAddr) {
 #[tokio::test(flavor = "current_thread")]
 async fn memory_stays_flat_through_a_day_of_requests() {
     let app = App::start().await;
-    let proxy = Proxy::start(&settings(&app, &echo().await));
-    let files = proxy.directory().join("files");
-    std::fs::create_dir_all(&files).expect("directory");
-    std::fs::write(files.join("page.html"), "text ".repeat(4000)).expect("file");
+    let files = tempfile::tempdir().expect("directory");
+    std::fs::write(files.path().join("page.html"), "text ".repeat(4000)).expect("file");
+    let proxy = Proxy::start(&settings(&app, &echo().await, files.path()));
     let state = Arc::new(State::default());
     let visitors: Vec<_> = (0..4)
         .map(|_| tokio::spawn(visit(proxy.http, Arc::clone(&state))))

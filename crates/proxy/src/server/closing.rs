@@ -1,0 +1,37 @@
+//! The end of a listening socket. What lies in its queue when it closes is reset, and a visitor cannot
+//! know whether his request was lost; one who is not let in at all may safely try again. So first the
+//! kernel lets nobody in any more, then the queue is emptied, then the socket closes.
+
+use std::io;
+use std::time::Duration;
+
+use kiuas_common::listener::TokioListener;
+use socket2::{SockFilter, SockRef};
+
+/// Handshakes that have begun come to their end meanwhile.
+pub(super) const LAST_HANDSHAKES: Duration = Duration::from_millis(250);
+
+/// Classic BPF over a TCP segment (Linux `networking/filter`): whatever has SYN set is dropped, the rest
+/// passes. A visitor repeats his SYN after a second and is refused by then.
+const WITHOUT_SYN: [SockFilter; 4] = [
+    // The flags are byte 13 of the header (RFC 9293 3.1).
+    SockFilter::new(0x30, 0, 0, 13),
+    // SYN?
+    SockFilter::new(0x45, 0, 1, 0x02),
+    // Yes: nothing of it.
+    SockFilter::new(0x06, 0, 0, 0),
+    // No: all of it.
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
+
+/// No connection begins on `listener` from here on; those in its queue stay. It holds for the socket,
+/// whoever else has a descriptor of it. A Unix socket stays as it is.
+///
+/// # Errors
+/// The kernel knows no filters; new connections go on to come.
+pub(super) fn let_nobody_in(listener: &TokioListener) -> io::Result<()> {
+    match listener {
+        TokioListener::Tcp(listener) => SockRef::from(listener).attach_filter(&WITHOUT_SYN),
+        TokioListener::Unix(_) => Ok(()),
+    }
+}
