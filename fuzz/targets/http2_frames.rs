@@ -11,7 +11,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: (&[u8], &[u8])| {
     let mut watch = Watch::new(&Arc::new(Pulse::new()), &Meter::new(&Metrics::new()), None);
-    drop(watch.received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-    drop(watch.received(bytes.0));
-    drop(watch.sent(bytes.1));
+    let preface = watch.received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(preface.is_ok());
+    watch.received(bytes.0).ok();
+    watch.sent(bytes.1).ok();
 });

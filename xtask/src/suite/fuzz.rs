@@ -45,7 +45,7 @@ pub(super) fn run(checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
     for name in names(&home)? {
         if name != "message" {
             one(
-                &target.join("debug").join(&name),
+                &target.join(&host).join("debug").join(&name),
                 &name,
                 &findings,
                 interrupt,

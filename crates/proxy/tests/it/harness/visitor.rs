@@ -168,7 +168,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visitor<S> {
         let ended = |read: &[u8]| {
             read.starts_with(b"0\r\n") || read.windows(5).any(|five| five == b"\r\n0\r\n")
         };
-        while !(ended(&self.read) && self.read.ends_with(b"\r\n\r\n")) {
+        // The end first: to search megabytes again after each read takes seconds.
+        while !(self.read.ends_with(b"\r\n\r\n") && ended(&self.read)) {
             assert!(self.more().await, "broken off in a chunked body");
         }
         std::mem::take(&mut self.read)
