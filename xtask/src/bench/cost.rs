@@ -44,18 +44,20 @@ pub(super) fn parent(stat: &str) -> Option<u32> {
 
 /// CPU time that the threads of `processes` have used, in nanoseconds' resolution. Threads that have
 /// ended are not in it; servers keep theirs.
-pub(super) fn cpu(processes: &[u32]) -> Result<Duration> {
+pub(super) fn cpu(processes: &[u32]) -> Duration {
     let mut nanoseconds = 0;
     for process in processes {
-        let tasks = format!("/proc/{process}/task");
-        for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
-            let path = task?.path().join("schedstat");
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            nanoseconds += first_number(&text).unwrap_or(0);
+        // nginx ends its cache loader after a minute; what has gone does not work any more.
+        let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else {
+            continue;
+        };
+        for task in tasks.flatten() {
+            if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
+                nanoseconds += first_number(&text).unwrap_or(0);
+            }
         }
     }
-    Ok(Duration::from_nanos(nanoseconds))
+    Duration::from_nanos(nanoseconds)
 }
 
 fn first_number(text: &str) -> Option<u64> {
@@ -63,14 +65,14 @@ fn first_number(text: &str) -> Option<u64> {
 }
 
 /// Memory that `processes` have for themselves (`Private_Dirty`), in KiB.
-pub(super) fn private_kib(processes: &[u32]) -> Result<u64> {
+pub(super) fn private_kib(processes: &[u32]) -> u64 {
     let mut sum = 0;
     for process in processes {
-        let path = format!("/proc/{process}/smaps_rollup");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        sum += private_dirty(&text).unwrap_or(0);
+        if let Ok(text) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
+            sum += private_dirty(&text).unwrap_or(0);
+        }
     }
-    Ok(sum)
+    sum
 }
 
 /// `Private_Dirty:   123 kB`.

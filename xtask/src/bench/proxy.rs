@@ -136,9 +136,9 @@ fn requests(
     place: &Place,
 ) -> Result<Sample> {
     let processes = cost::tree(server.pid())?;
-    let before = cost::cpu(&processes)?;
+    let before = cost::cpu(&processes);
     let outcome = load.run(&work.url(server), seconds, place)?;
-    let used = cost::cpu(&processes)?.saturating_sub(before);
+    let used = cost::cpu(&processes).saturating_sub(before);
     if outcome.requests == 0 {
         bail!("{} answered no request", server.kind.name());
     }
@@ -154,7 +154,7 @@ fn requests(
 #[expect(clippy::cast_precision_loss, reason = "KiB of some megabytes")]
 fn idle(work: &Work, count: u32, server: &Server, place: &Place) -> Result<Sample> {
     let processes = cost::tree(server.pid())?;
-    let before = cost::private_kib(&processes)?;
+    let before = cost::private_kib(&processes);
     let mut command: Command = pinned(LOAD_CORE, &place.visitors);
     command.args(["idle", &format!("127.0.0.1:{}", work.port(server))]);
     if work.is_secure() {
@@ -177,7 +177,7 @@ fn idle(work: &Work, count: u32, server: &Server, place: &Place) -> Result<Sampl
     }
     // Until what one request needed is given back.
     std::thread::sleep(Duration::from_secs(1));
-    let after = cost::private_kib(&processes)?;
+    let after = cost::private_kib(&processes);
     drop(visitors.stdin.take());
     visitors.wait()?;
     Ok(Sample {

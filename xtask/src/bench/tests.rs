@@ -77,8 +77,8 @@ fn a_process_name_with_parentheses_does_not_hide_the_parent() {
 fn own_cost_is_found_in_proc() {
     let own = cost::tree(std::process::id()).expect("processes");
     assert!(own.contains(&std::process::id()));
-    assert!(!cost::cpu(&own[..1]).expect("time").is_zero());
-    assert!(cost::private_kib(&own[..1]).expect("memory") > 0);
+    assert!(!cost::cpu(&own[..1]).is_zero());
+    assert!(cost::private_kib(&own[..1]) > 0);
     assert_eq!(
         cost::private_dirty("Private_Dirty:       42 kB\n"),
         Some(42)

@@ -88,7 +88,7 @@ impl Default for UpstreamSettings {
             idle_timeout: Period::seconds(4),
             idle_grace: Period::seconds(5),
             max_age: Period::seconds(3600),
-            max_idle: 64,
+            max_idle: 512,
             max_connections: 512,
             max_waiting: 1024,
             wait_timeout: Period::seconds(5),
