@@ -105,7 +105,8 @@ impl Gate {
         if let Err(error) = closing::let_nobody_in(&self.listener) {
             tracing::debug!(%error, "connections may begin on {} until it closes", self.address);
         }
-        let mut over = pin!(tokio::time::sleep(LAST_HANDSHAKES));
+        let grace = self.worker.plan().limits.drain_grace;
+        let mut over = pin!(tokio::time::sleep(LAST_HANDSHAKES.min(grace)));
         for _ in 0..MOST_LAST {
             let accepted = tokio::select! {
                 biased;
