@@ -26,8 +26,8 @@ Examples:
   cargo xtask test --filter 'package(site)'    one package's tests (a filterset of nextest)
   cargo xtask test --filter 'test(vote)'       the tests with `vote` in their name
 
-Needs PostgreSQL, Redis, Chromium, Python and Docker; installs what is missing from Debian's packages
-when it runs as root or sudo asks for no password. Logs of the services, and of the tests that keep
+Needs PostgreSQL, Redis, Chromium, Python, Docker, nginx and pebble; installs what is missing from
+Debian's packages when it runs as root or sudo asks for no password. Fuzz targets need a C++ compiler. Logs of the services, and of the tests that keep
 some, are in .kiuas/test/ afterwards. cargo-deny is used when it is installed.
 
 Exit codes: 0 all passed, 1 something failed, 64 wrong usage, 130 interrupted.";

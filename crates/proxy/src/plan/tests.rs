@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn plan(text: &str) -> Result<Plan, PlanError> {
+/// The plan of the settings in `text`.
+pub(super) fn plan(text: &str) -> Result<Plan, PlanError> {
     let directory = tempfile::tempdir().expect("directory");
     std::fs::write(directory.path().join("default.toml"), text).expect("settings");
     let sources = Sources {

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::harness::load::echo;
 use crate::harness::{App, Proxy, Visitor};
-use crate::tunnel::echo;
 
 /// Tables, caches and the allocator's pools fill meanwhile.
 const WARM_UP: Duration = Duration::from_secs(60);

@@ -7,28 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
+use crate::harness::load::echo;
 use crate::harness::{App, Proxy, Visitor};
-
-/// Echoes every message.
-pub(crate) async fn echo() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
-    let target = listener.local_addr().expect("address").to_string();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let Ok(mut socket) = accept_async(stream).await else {
-                    return;
-                };
-                while let Some(Ok(message)) = socket.next().await {
-                    if message.is_text() && socket.send(message).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    target
-}
 
 #[tokio::test]
 async fn messages_pass_in_both_directions() {

@@ -13,9 +13,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::harness::load::echo;
 use crate::harness::raw::says;
 use crate::harness::{App, Proxy};
-use crate::{tls, tunnel};
+use crate::tls;
 
 type Sender = SendRequest<Empty<Bytes>>;
 
@@ -54,7 +55,7 @@ async fn socket(response: Response<Incoming>) -> WebSocketStream<TokioIo<Upgrade
 
 #[tokio::test]
 async fn messages_pass_in_both_directions_and_streams_share_a_connection() {
-    let (_proxy, mut sender) = start(&tunnel::echo().await).await;
+    let (_proxy, mut sender) = start(&echo().await).await;
     let mut one = socket(connect(&mut sender, "websocket").await).await;
     let mut other = socket(connect(&mut sender, "websocket").await).await;
     for number in 0..20 {

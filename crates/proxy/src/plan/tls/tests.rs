@@ -1,18 +1,7 @@
-use kiuas_common::Settings;
-use kiuas_common::settings::Sources;
-
-use crate::plan::{Plan, PlanError, TlsSource};
+use crate::plan::{Plan, PlanError, TlsSource, tests};
 
 fn plan(text: &str) -> Result<Plan, PlanError> {
-    let directory = tempfile::tempdir().expect("directory");
-    let text = format!("[proxy]\nhttps = '127.0.0.1:0'\n{text}");
-    std::fs::write(directory.path().join("default.toml"), text).expect("settings");
-    let sources = Sources {
-        directory: directory.path().to_owned(),
-        ..Sources::default()
-    };
-    let settings = Settings::load(&sources).expect("settings");
-    Plan::new(&settings.section("proxy").expect("section"))
+    tests::plan(&format!("[proxy]\nhttps = '127.0.0.1:0'\n{text}"))
 }
 
 fn problem(text: &str) -> String {
