@@ -11,6 +11,7 @@
 //! parent-death signal belongs to the thread that forked), with fork and exec; every exit is collected
 //! by one `waitpid(-1)` loop, never by `Child::wait`, so that the pool is a correct process 1.
 
+mod command;
 pub mod health;
 mod launch;
 mod mailbox;
@@ -18,9 +19,14 @@ mod metrics;
 mod reap;
 mod report;
 mod roster;
+mod scale;
 mod settings;
 mod sockets;
 mod supervisor;
+mod view;
 
-pub use settings::{PoolSettings, PoolSettingsError};
+pub use settings::{
+    Cgroup, FileMode, Hooks, Inherit, Limit, PoolSettings, PoolSettingsError, Ready, Rlimits,
+    Scale, StopSignal, WaitFor,
+};
 pub use supervisor::{PoolError, run};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use crate::roster::{Cause, Ending, Exit, RollEvent};
+use crate::roster::{Ending, Exit, RollEvent};
 
 /// How a child ended and after how long.
 pub(crate) fn ending(exit: &Exit) -> String {
@@ -40,8 +40,7 @@ pub(crate) fn ended(exit: &Exit) {
     let message = ending(exit);
     let (seat, generation, ran) = (exit.seat, exit.generation, time(exit.ran));
     let (cause, status) = (exit.cause.label(), exit.ending.to_string());
-    let expected = matches!(exit.cause, Cause::Rolled | Cause::Stop | Cause::OwnWill);
-    if expected && exit.ending == Ending::Status(0) {
+    if exit.cause.is_orderly() && exit.ending == Ending::Status(0) {
         tracing::info!(
             child.pid = pid,
             child.seat = seat,

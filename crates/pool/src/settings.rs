@@ -1,38 +1,137 @@
 //! Section `[pool.NAME]`: one pool.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod check;
+mod error;
+mod parts;
+mod value;
 
-use kiuas_common::{Address, Period, Settings};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kiuas_common::{Address, Bytes, Period, Settings};
 use serde::{Deserialize, Serialize};
 
-use crate::roster::{BackoffPolicy, Policy};
+pub use error::PoolSettingsError;
+pub use parts::{Cgroup, Hooks, Inherit, Ready, Rlimits, Scale, StopSignal};
+pub use value::{FileMode, Limit, WaitFor};
 
-/// More children than this are a typing mistake.
-const MOST_PROCESSES: usize = 1024;
+use crate::roster::{BackoffPolicy, Policy};
 
 /// One pool.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PoolSettings {
+    // === what runs ===
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// How many children to keep ready.
+    /// How many children to keep ready; where the count is adaptive, how many at the start.
     pub processes: usize,
+    /// Fewest children an adaptive pool keeps; default: `processes`.
+    pub processes_min: Option<usize>,
+    /// Most children an adaptive pool keeps; default: `processes`.
+    pub processes_max: Option<usize>,
+    /// When an adaptive pool grows and shrinks.
+    pub scale: Scale,
+    /// Serving threads of each child: handed on as `KIUAS__WEB__THREADS`. Default: the child decides.
+    pub threads: Option<usize>,
+
+    // === sockets ===
     /// Addresses to listen on for the children; ignored when sockets are inherited.
     pub listen: Vec<Address>,
+    /// Length of each accept queue; the kernel caps it at `net.core.somaxconn`.
+    pub backlog: u32,
+    /// Mode of Unix sockets.
+    pub socket_mode: FileMode,
+    /// Owner of Unix sockets; default: who runs the pool.
+    pub socket_user: Option<String>,
+    /// Group of Unix sockets; default: the group of who runs the pool.
+    pub socket_group: Option<String>,
+    /// How a child gets the sockets.
+    pub inherit: Inherit,
+
+    // === start and end of a child ===
+    /// How a child is known to be ready.
+    pub ready: Ready,
+    /// For `ready = "after"`, which it implies: a child that has lived so long counts as ready.
+    pub ready_after: Option<Period>,
+    /// For `ready = "http"`: the path to ask on a private socket of the child (`/healthz`), or, for a
+    /// program that inherits nothing, an address and a path (`http://127.0.0.1:9000/healthz`).
+    pub ready_probe: Option<String>,
     /// How long a child may take to become ready.
     pub start_timeout: Period,
-    /// How long a child may take to finish what it has begun after SIGTERM. Longer than its own limit.
+    /// How long a child may take to finish what it has begun after the stop signal. Longer than its own
+    /// limit.
     pub drain_timeout: Period,
-    /// For programs that do not speak `sd_notify`: a child that has lived so long counts as ready.
-    pub ready_after: Option<Period>,
+    /// The signal that asks a child to finish.
+    pub stop_signal: StopSignal,
     /// First pause before a child that died young is started again; it doubles each time.
     pub backoff_min: Period,
     /// Longest such pause.
     pub backoff_max: Period,
+
+    // === rolls ===
+    /// How many children a roll replaces at a time: so many live beside the full number.
+    pub surge: usize,
+    /// How long a new child must live after it said that it is ready, before its roll counts as done.
+    pub probation: Period,
+    /// Memory that must stay available for a replacement to be started beside the child it replaces.
+    pub memory_reserve: Bytes,
+
+    // === limits of a child ===
+    /// Replaced after so many requests or tasks.
+    pub max_requests: Option<u64>,
+    /// Replaced at this age.
+    pub max_lifetime: Option<Period>,
+    /// Not replaced for `max_requests`, `max_lifetime`, `rss_soft`, `files` or `cpu_time` before this age.
+    pub min_lifetime: Period,
+    /// `max_requests` and `max_lifetime` are up to so many percent larger, by chance: not all at once.
+    pub jitter: u8,
+    /// Replaced when it has more resident memory.
+    pub rss_soft: Option<Bytes>,
+    /// Killed when it has more resident memory.
+    pub rss_hard: Option<Bytes>,
+    /// Replaced when it has more open descriptors.
+    pub files: Option<u64>,
+    /// Replaced when it has used more processor time.
+    pub cpu_time: Option<Period>,
+    /// A child with a thread stuck beyond a hard deadline is killed; so long before that, once its
+    /// replacement is ready, it may finish what runs on its other threads.
+    pub hard_grace: Period,
+
+    // === who a child is, and where ===
+    /// User that children run as; default: who runs the pool.
+    pub user: Option<String>,
+    /// Group that children run as; default: the group of `user`.
+    pub group: Option<String>,
+    /// Supplementary groups; default: those of `user`.
+    pub groups: Option<Vec<String>>,
+    /// Permissions that files of children never get.
+    pub umask: Option<FileMode>,
+    /// Working directory of the children.
+    pub directory: Option<PathBuf>,
+    /// Variables for the children; they win over `environment_files`.
+    pub environment: BTreeMap<String, String>,
+    /// Files of `NAME=VALUE` lines, read anew at each start; a `-` before the path: it may be missing.
+    pub environment_files: Vec<String>,
+    /// Limits of `setrlimit(2)`.
+    pub rlimits: Rlimits,
+    /// Limits of a control group that is made for the pool, where the system lets it.
+    pub cgroup: Cgroup,
+    /// Whom the kernel kills when memory is short: -1000 (never) to 1000 (first).
+    pub oom_score_adj: Option<i32>,
+
+    // === around it ===
+    /// Commands at points in the life of the pool and of its children.
+    pub hooks: Hooks,
+    /// What must be there before the first child is started: `tcp:HOST:PORT`, `unix:/path`, `file:/path`,
+    /// `http://HOST:PORT/PATH`.
+    pub wait_for: Vec<WaitFor>,
+    /// How long it may take to be there.
+    pub wait_timeout: Period,
     /// Where to answer `/healthz`, `/readyz` and `/metrics`.
     pub admin: Option<Address>,
+    /// The Unix socket of `kiuas-pool ctl`: `unix:/path`, open to the owner alone.
+    pub control: Option<Address>,
 }
 
 impl Default for PoolSettings {
@@ -40,52 +139,54 @@ impl Default for PoolSettings {
         Self {
             command: Vec::new(),
             processes: 2,
+            processes_min: None,
+            processes_max: None,
+            scale: Scale::default(),
+            threads: None,
             listen: Vec::new(),
+            backlog: 4096,
+            // Owner and group: the proxy and the application share a group.
+            socket_mode: FileMode(0o660),
+            socket_user: None,
+            socket_group: None,
+            inherit: Inherit::default(),
+            ready: Ready::default(),
+            ready_after: None,
+            ready_probe: None,
             start_timeout: Period::seconds(60),
             drain_timeout: Period::seconds(35),
-            ready_after: None,
+            stop_signal: StopSignal::default(),
             backoff_min: Period::milliseconds(200),
             backoff_max: Period::seconds(30),
+            surge: 1,
+            probation: Period::seconds(2),
+            memory_reserve: Bytes::mebibytes(64),
+            max_requests: None,
+            max_lifetime: None,
+            min_lifetime: Period::seconds(60),
+            jitter: 20,
+            rss_soft: None,
+            rss_hard: None,
+            files: None,
+            cpu_time: None,
+            hard_grace: Period::seconds(10),
+            user: None,
+            group: None,
+            groups: None,
+            umask: None,
+            directory: None,
+            environment: BTreeMap::new(),
+            environment_files: Vec::new(),
+            rlimits: Rlimits::default(),
+            cgroup: Cgroup::default(),
+            oom_score_adj: None,
+            hooks: Hooks::default(),
+            wait_for: Vec::new(),
+            wait_timeout: Period::seconds(60),
             admin: None,
+            control: None,
         }
     }
-}
-
-/// What can be wrong with a pool's settings.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PoolSettingsError {
-    /// The section does not fit.
-    #[error("cannot use the settings of pool `{name}`")]
-    Section {
-        /// The pool.
-        name: String,
-        /// Which key, and why.
-        #[source]
-        source: Box<kiuas_common::settings::SettingsError>,
-    },
-    /// The name cannot be told from its neighbours in `LISTEN_FDNAMES`.
-    #[error("`{name}` is no name for a pool: use 1 to 64 letters, digits, `-` and `_`")]
-    Name {
-        /// What was given.
-        name: String,
-    },
-    /// Nothing to run.
-    #[error("pool `{name}` has no command: write it after `--`, or set `pool.{name}.command`")]
-    NoCommand {
-        /// The pool.
-        name: String,
-    },
-    /// A value makes no sense.
-    #[error("`pool.{name}.{key}`: {problem}")]
-    Value {
-        /// The pool.
-        name: String,
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
 }
 
 impl PoolSettings {
@@ -94,70 +195,37 @@ impl PoolSettings {
     /// # Errors
     /// A value does not fit its key, or a key does not exist.
     pub fn load(settings: &Settings, name: &str) -> Result<Self, PoolSettingsError> {
-        let mut pools: BTreeMap<String, Self> =
-            settings
-                .section("pool")
-                .map_err(|source| PoolSettingsError::Section {
-                    name: name.to_owned(),
-                    source: Box::new(source),
-                })?;
-        Ok(pools.remove(name).unwrap_or_default())
+        Ok(Self::all(settings)?.remove(name).unwrap_or_default())
     }
 
-    /// Checks what types cannot say.
+    /// Every pool of the settings, by name.
     ///
     /// # Errors
-    /// The first thing that is wrong.
-    pub fn validate(&self, name: &str) -> Result<(), PoolSettingsError> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
-            return Err(PoolSettingsError::Name {
-                name: name.to_owned(),
-            });
-        }
-        let program = self.command.first();
-        if program.is_none_or(String::is_empty) {
-            return Err(PoolSettingsError::NoCommand {
-                name: name.to_owned(),
-            });
-        }
-        self.problem().map_or(Ok(()), |(key, problem)| {
-            Err(PoolSettingsError::Value {
-                name: name.to_owned(),
-                key,
-                problem,
+    /// A value does not fit its key, or a key does not exist.
+    pub fn all(settings: &Settings) -> Result<BTreeMap<String, Self>, PoolSettingsError> {
+        settings
+            .section("pool")
+            .map_err(|source| PoolSettingsError::Section {
+                source: Box::new(source),
             })
-        })
     }
 
-    fn problem(&self) -> Option<(&'static str, String)> {
-        if !(1..=MOST_PROCESSES).contains(&self.processes) {
-            return Some(("processes", format!("must be 1 to {MOST_PROCESSES}")));
+    /// Fewest and most children: the same number twice where the count is fixed.
+    #[must_use]
+    pub fn bounds(&self) -> (usize, usize) {
+        (
+            self.processes_min.unwrap_or(self.processes),
+            self.processes_max.unwrap_or(self.processes),
+        )
+    }
+
+    /// How a child is known to be ready.
+    #[must_use]
+    pub fn readiness(&self) -> Ready {
+        match self.ready {
+            Ready::Notify if self.ready_after.is_some() => Ready::After,
+            ready => ready,
         }
-        let spans = [
-            ("start_timeout", Some(self.start_timeout)),
-            ("drain_timeout", Some(self.drain_timeout)),
-            ("backoff_min", Some(self.backoff_min)),
-            ("ready_after", self.ready_after),
-        ];
-        let zero = |span: &Period| span.duration() == Duration::ZERO;
-        if let Some((key, _)) = spans
-            .iter()
-            .find(|(_, span)| span.as_ref().is_some_and(zero))
-        {
-            return Some((key, "must not be zero".to_owned()));
-        }
-        if self.backoff_max < self.backoff_min {
-            return Some((
-                "backoff_max",
-                format!("must not be shorter than backoff_min, {}", self.backoff_min),
-            ));
-        }
-        let late = |after: &Period| *after >= self.start_timeout;
-        self.ready_after.filter(late).map(|_| {
-            let problem = format!("must be shorter than start_timeout, {}", self.start_timeout);
-            ("ready_after", problem)
-        })
     }
 
     pub(crate) fn policy(&self) -> Policy {
