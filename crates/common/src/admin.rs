@@ -18,17 +18,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::RwLock;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::listener::{Address, Listener, ListenerError, Stream, TokioListener};
+use crate::listener::{Address, Listener, ListenerError, SocketFile, Stream, accept_private};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
 const MOST_CONNECTIONS: usize = 32;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const CHECK_DEADLINE: Duration = Duration::from_secs(2);
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type CheckFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -148,10 +146,7 @@ pub fn serve_on(
     let bound = listener.local_address().map_err(failed)?;
     let listener = listener.into_tokio().map_err(failed)?;
     crate::listener::announce("admin", &bound);
-    let remove = match &bound {
-        Address::Unix(path) => Some(RemoveOnDrop(path.clone())),
-        Address::Tcp(_) => None,
-    };
+    let file = SocketFile::of(&bound);
     let until = shutdown.clone();
     let leave = leave.clone();
     // It answers during the drain too (`/healthz` stays good), and ends with the process.
@@ -160,23 +155,16 @@ pub fn serve_on(
         reason = "the admin listener must not hold up the drain it reports on"
     )]
     tokio::spawn(async move {
-        let remove = remove;
+        let file = file;
+        let serve = |stream| connection(stream, health.clone(), metrics.clone());
         tokio::select! {
-            () = accept(listener, health, metrics) => {}
+            () = accept_private(listener, "admin", MOST_CONNECTIONS, serve) => {}
             // Another process's now.
-            () = leave.cancelled() => std::mem::forget(remove),
+            () = leave.cancelled() => file.keep(),
             () = until.cutting() => {}
         }
     });
     Ok(bound)
-}
-
-struct RemoveOnDrop(std::path::PathBuf);
-
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
 }
 
 fn with_pid(address: &Address) -> Address {
@@ -187,32 +175,6 @@ fn with_pid(address: &Address) -> Address {
                 .into(),
         ),
         Address::Tcp(_) => address.clone(),
-    }
-}
-
-async fn accept(listener: TokioListener, health: Health, metrics: Metrics) {
-    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (health, metrics) = (health.clone(), metrics.clone());
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "bounded by the semaphore, ended by its own deadlines"
-                )]
-                tokio::spawn(async move {
-                    connection(stream, health, metrics).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "admin listener cannot accept, trying again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
     }
 }
 

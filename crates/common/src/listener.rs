@@ -4,6 +4,7 @@
 //! named by `LISTEN_FDNAMES` (colon-separated). `LISTEN_PID` is not checked: a supervisor cannot know
 //! the pid before fork, and our own children are started with exactly these descriptors.
 
+mod accept;
 mod address;
 mod inherit;
 mod stream;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub use accept::{SocketFile, accept_private};
 pub use address::Address;
 pub use inherit::{Inherited, inherited};
 pub use stream::{Stream, TokioListener};

@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +13,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kiuas_common::Listener;
-use kiuas_common::listener::{self, ListenerError, Stream, TokioListener};
+use kiuas_common::listener::{self, ListenerError, SocketFile, Stream, accept_private};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::Context;
 use super::verb::{self, VerbError};
@@ -25,7 +23,6 @@ const MOST_CONNECTIONS: usize = 32;
 const MOST_BODY: usize = 64 * 1024;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFIX: &str = "/v1/";
 
 /// Answers on `listener`, the Unix socket `path`, until the end or until another process does, and
@@ -41,57 +38,24 @@ pub fn serve(path: &Path, listener: Listener, context: Context) -> Result<(), Li
     let address = listener.local_address().map_err(failed)?;
     let listener = listener.into_tokio().map_err(failed)?;
     listener::announce("control", &address);
-    let remove = RemoveOnDrop(path.to_owned());
+    let file = SocketFile::of(&address);
     let until = context.shared.shutdown.clone();
     #[expect(
         clippy::disallowed_methods,
         reason = "it answers during the drain, and must not hold it up"
     )]
     tokio::spawn(async move {
-        let remove = remove;
+        let file = file;
         let leave = context.shared.handed_over.clone();
+        let serve = |stream| connection(stream, context.clone());
         tokio::select! {
-            () = accept(listener, context) => {}
+            () = accept_private(listener, "control", MOST_CONNECTIONS, serve) => {}
             // Another process's now.
-            () = leave.cancelled() => std::mem::forget(remove),
+            () = leave.cancelled() => file.keep(),
             () = until.cutting() => {}
         }
     });
     Ok(())
-}
-
-struct RemoveOnDrop(std::path::PathBuf);
-
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
-    }
-}
-
-async fn accept(listener: TokioListener, context: Context) {
-    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let context = context.clone();
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "bounded by the semaphore, ended by its own deadlines"
-                )]
-                tokio::spawn(async move {
-                    connection(stream, context).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the control socket cannot accept, trying again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }
 
 async fn connection(stream: Stream, context: Context) {
