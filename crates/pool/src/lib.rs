@@ -16,6 +16,8 @@ pub mod health;
 mod launch;
 mod mailbox;
 mod metrics;
+mod proc;
+mod queue;
 mod reap;
 mod report;
 mod roster;
