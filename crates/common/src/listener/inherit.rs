@@ -1,14 +1,12 @@
 //! Taking over the listening sockets that the parent process hands on.
-//!
-//! This is the one module of the workspace that turns raw descriptors into owned ones.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Socket};
 
 use super::{Listener, ListenerError};
+use crate::kernel::descriptors;
 
 const FIRST_INHERITED: i32 = 3;
 const MOST_INHERITED: usize = 64;
@@ -60,23 +58,8 @@ pub fn inherited() -> Result<Vec<Inherited>, ListenerError> {
         .collect()
 }
 
-#[expect(
-    unsafe_code,
-    reason = "the one place where inherited descriptor numbers become owned descriptors"
-)]
 fn take(number: i32) -> io::Result<Listener> {
-    use std::os::fd::FromRawFd;
-    // SAFETY: the parent announced `number` as ours alone by LISTEN_FDS, `inherited` runs this once a
-    // process for each number (guarded by TAKEN), and nothing in this process has opened or owns that
-    // number: descriptors below FIRST_INHERITED + LISTEN_FDS were open before `main`. If the parent lied
-    // and the number is closed, every call below fails with EBADF and the drop of the wrapper is the
-    // only use; `fcntl_getfd` is asked first, through a borrow, so that such a number is never owned.
-    let descriptor = unsafe {
-        rustix::io::fcntl_getfd(BorrowedFd::borrow_raw(number))?;
-        OwnedFd::from_raw_fd(number)
-    };
-    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
-    let socket = Socket::from(descriptor);
+    let socket = Socket::from(descriptors::inherit(number)?);
     if !socket.is_listener()? {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
