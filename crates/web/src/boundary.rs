@@ -11,12 +11,14 @@ mod answer;
 mod body;
 mod headers;
 mod measure;
+mod route;
 mod visitor;
 
-use std::future::{Future, Ready, ready};
+use std::future::{Future, Ready, poll_fn, ready};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
@@ -37,8 +39,10 @@ use crate::settings::WebSettings;
 use answer::{Finish, Look, record};
 pub use body::Counted;
 pub use headers::SecurityHeaders;
+use headers::Wardrobe;
 use measure::InFlight;
 pub(crate) use measure::Measures;
+use route::{Route, Routes};
 pub(crate) use visitor::Peer;
 pub use visitor::Visitor;
 
@@ -47,16 +51,17 @@ pub use visitor::Visitor;
 #[derive(Debug, Clone, Copy)]
 pub struct Endless;
 
-/// Stands for the route of a request that fits none.
-const UNMATCHED: &str = "unmatched";
-
 /// The middleware.
 #[derive(Clone)]
-pub(crate) struct Boundary {
+pub(crate) struct Boundary(Rc<Shared>);
+
+/// What all requests of a thread use.
+struct Shared {
     finish: Finish,
-    headers: Rc<SecurityHeaders>,
+    headers: Wardrobe,
     load: Rc<Load>,
     measures: Measures,
+    routes: Routes,
     request_timeout: Duration,
     body_limit: usize,
 }
@@ -69,18 +74,19 @@ impl Boundary {
         load: Rc<Load>,
         shutdown: Shutdown,
     ) -> Self {
-        Self {
+        Self(Rc::new(Shared {
             finish: Finish {
                 environment,
                 shutdown,
                 secure_cookies: settings.secure_cookies,
             },
-            headers: Rc::default(),
+            headers: Wardrobe::default(),
             load,
+            routes: Routes::new(measures.clone()),
             measures,
             request_timeout: settings.request_timeout.duration(),
             body_limit: settings.body_limit.length(),
-        }
+        }))
     }
 }
 
@@ -98,21 +104,21 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(BoundaryService {
             service: Rc::new(service),
-            boundary: self.clone(),
+            shared: Rc::clone(&self.0),
         }))
     }
 }
 
 pub(crate) struct BoundaryService<S> {
     service: Rc<S>,
-    boundary: Boundary,
+    shared: Rc<Shared>,
 }
 
 /// What is known of a request before it is routed.
 pub(super) struct Arrival {
     method: Method,
-    route: String,
-    visitor: Visitor,
+    route: Rc<Route>,
+    visitor: Rc<Visitor>,
     form: Form,
     at: Instant,
 }
@@ -137,40 +143,46 @@ where
     forward_ready!(service);
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let boundary = self.boundary.clone();
+        let shared = Rc::clone(&self.shared);
         let pulse = request.conn_data::<Rc<Pulse>>();
-        let held = (boundary.load.enter(pulse), boundary.measures.enter());
-        let arrival = Arrival::of(&request);
+        let held = (shared.load.enter(pulse), shared.measures.enter());
+        let arrival = Arrival::of(&request, &shared.routes);
         let look = Look {
-            headers: request
-                .app_data::<SecurityHeaders>()
-                .map_or_else(|| Rc::clone(&boundary.headers), |own| Rc::new(own.clone())),
+            headers: shared
+                .headers
+                .dress(request.app_data(), &arrival.visitor.host),
             page: request.app_data().cloned(),
         };
         let span = arrival.span(&request);
-        request.extensions_mut().insert(arrival.visitor.clone());
-        let too_large = boundary.limit_body(&mut request);
+        request.extensions_mut().insert(Rc::clone(&arrival.visitor));
+        let too_large = shared.limit_body(&mut request);
         let service = Rc::clone(&self.service);
         let inner = span.clone();
         let future = async move {
             let outcome = match too_large {
                 Some(error) => Outcome::Refused(error),
-                None => run(service, request, boundary.request_timeout).await,
+                None => run(service, request, arrival.at + shared.request_timeout).await,
             };
-            boundary.answer(&arrival, &look, &inner, outcome, held)
+            shared.answer(&arrival, &look, &inner, outcome, held)
         };
         Box::pin(future.instrument(span))
     }
 }
 
 /// Runs the application's part; nothing that it does, short of blocking the thread, gets past this.
-async fn run<S, B>(service: Rc<S>, request: ServiceRequest, limit: Duration) -> Outcome<B>
+async fn run<S, B>(service: Rc<S>, request: ServiceRequest, deadline: Instant) -> Outcome<B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
     // The call itself may panic too, so it happens inside the caught future.
     let work = AssertUnwindSafe(async move { service.call(request).await }).catch_unwind();
-    match tokio::time::timeout(limit, work).await {
+    let mut work = pin!(work);
+    // Most handlers answer without waiting, and need no timer.
+    let done = match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::time::timeout_at(deadline.into(), work).await,
+    };
+    match done {
         Ok(Ok(Ok(response))) => Outcome::Answered(response),
         Ok(Ok(Err(error))) => Outcome::Refused(error),
         // What panicked was logged by the panic hook, inside this span.
@@ -179,7 +191,7 @@ where
     }
 }
 
-impl Boundary {
+impl Shared {
     /// An error if the body is announced as too large; a body of unknown length is cut when it is.
     fn limit_body(&self, request: &mut ServiceRequest) -> Option<Error> {
         let announced = request
@@ -240,23 +252,17 @@ impl Boundary {
 
     fn note(&self, span: &Span, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
         record(span, arrival, status, error);
-        self.measures.answered(
-            &arrival.method,
-            &arrival.route,
-            status,
-            arrival.at.elapsed(),
-        );
+        self.routes
+            .answered(&arrival.method, &arrival.route, status, arrival.at);
     }
 }
 
 impl Arrival {
-    fn of(request: &ServiceRequest) -> Self {
+    fn of(request: &ServiceRequest, routes: &Routes) -> Self {
         Self {
             method: request.method().clone(),
-            route: request
-                .match_pattern()
-                .unwrap_or_else(|| UNMATCHED.to_owned()),
-            visitor: Visitor::arriving(request),
+            route: routes.find(request),
+            visitor: Rc::new(Visitor::arriving(request)),
             form: Form::accepted(request.headers()),
             at: Instant::now(),
         }
@@ -265,11 +271,11 @@ impl Arrival {
     fn span(&self, request: &ServiceRequest) -> Span {
         let span = tracing::info_span!(
             "request",
-            otel.name = %format_args!("{} {}", self.method, self.route),
+            otel.name = %format_args!("{} {}", self.method, self.route.pattern),
             otel.kind = "server",
             otel.status_code = field::Empty,
             http.request.method = %self.method,
-            http.route = %self.route,
+            http.route = %self.route.pattern,
             http.response.status_code = field::Empty,
             url.path = %request.path(),
             request.id = %self.visitor.request_id,

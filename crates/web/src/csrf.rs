@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-pub(crate) use protect::protect;
+pub(crate) use protect::Protect;
 
 use crate::session::derive;
 use crate::settings::SecretKey;

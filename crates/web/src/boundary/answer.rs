@@ -12,7 +12,7 @@ use kiuas_common::{Environment, Shutdown};
 use tracing::Span;
 
 use super::Arrival;
-use super::headers::{SecurityHeaders, secure_cookies};
+use super::headers::{Dress, secure_cookies};
 use super::visitor::REQUEST_ID;
 use crate::error::{ErrorPage, Problem, WebError, render};
 
@@ -27,7 +27,7 @@ pub(super) struct Finish {
 /// What an application may have put into `app_data`.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
-    pub(super) headers: Rc<SecurityHeaders>,
+    pub(super) headers: Rc<Dress>,
     pub(super) page: Option<ErrorPage>,
 }
 
@@ -85,7 +85,7 @@ impl Finish {
         if let Ok(id) = HeaderValue::from_str(&arrival.visitor.request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        look.headers.apply(headers, &arrival.visitor);
+        look.headers.apply(headers);
         if arrival.visitor.https || self.secure_cookies {
             secure_cookies(headers);
         }
@@ -137,12 +137,12 @@ pub(super) fn record(span: &Span, arrival: &Arrival, status: StatusCode, error: 
     });
     tracing::error!(
         http.request.method = %arrival.method,
-        http.route = %arrival.route,
+        http.route = %arrival.route.pattern,
         http.response.status_code = status.as_u16(),
         request.id = %arrival.visitor.request_id,
         cause,
         "answered {status} to {} {}",
         arrival.method,
-        arrival.route,
+        arrival.route.pattern,
     );
 }

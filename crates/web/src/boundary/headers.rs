@@ -1,11 +1,12 @@
 //! Headers that every answer gets unless the handler set its own.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use actix_web::http::header::{
     CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-
-use super::visitor::Visitor;
 
 /// Stands for the WebSocket origins of the site itself in a policy.
 const SOCKETS: &str = "{sockets}";
@@ -35,32 +36,75 @@ impl Default for SecurityHeaders {
     }
 }
 
-impl SecurityHeaders {
-    pub(super) fn apply(&self, headers: &mut HeaderMap, visitor: &Visitor) {
-        let sockets = match visitor.host.as_str() {
-            "" => String::new(),
-            host => format!("ws://{host} wss://{host}"),
-        };
-        let policy = self.content_security_policy.replace(SOCKETS, &sockets);
-        set(headers, CONTENT_SECURITY_POLICY, &policy);
-        set(headers, REFERRER_POLICY, &self.referrer_policy);
-        set(headers, X_FRAME_OPTIONS, &self.frame_options);
-        set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+/// The headers that an application wants, ready to be put on answers for one host.
+#[derive(Debug)]
+pub(super) struct Dress {
+    made_of: SecurityHeaders,
+    host: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Keeps what it has dressed the last answer in: the next one mostly wants the same. One a thread.
+#[derive(Debug, Default)]
+pub(super) struct Wardrobe {
+    own: SecurityHeaders,
+    last: RefCell<Option<Rc<Dress>>>,
+}
+
+impl Wardrobe {
+    /// The headers for `host`, as the application wants them, else the usual ones.
+    pub(super) fn dress(&self, wanted: Option<&SecurityHeaders>, host: &str) -> Rc<Dress> {
+        let wanted = wanted.unwrap_or(&self.own);
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some(dress) if dress.host == host && dress.made_of == *wanted => Rc::clone(dress),
+            _ => Rc::clone(last.insert(Rc::new(Dress::new(wanted, host)))),
+        }
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    if headers.contains_key(&name) || text.is_empty() {
-        return;
-    }
-    match HeaderValue::from_str(text) {
-        Ok(value) => {
-            headers.insert(name, value);
+impl Dress {
+    fn new(wanted: &SecurityHeaders, host: &str) -> Self {
+        let sockets = match host {
+            "" => String::new(),
+            host => format!("ws://{host} wss://{host}"),
+        };
+        let policy = wanted.content_security_policy.replace(SOCKETS, &sockets);
+        let texts = [
+            (CONTENT_SECURITY_POLICY, policy.as_str()),
+            (REFERRER_POLICY, &wanted.referrer_policy),
+            (X_FRAME_OPTIONS, &wanted.frame_options),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        Self {
+            made_of: wanted.clone(),
+            host: host.to_owned(),
+            headers: texts
+                .into_iter()
+                .filter_map(|(name, text)| value(&name, text).map(|value| (name, value)))
+                .collect(),
         }
-        Err(error) => {
-            tracing::error!(%error, header = %name, "a security header is no header value")
+    }
+
+    /// Adds those that the handler has not set.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            if !headers.contains_key(name) {
+                headers.insert(name.clone(), value.clone());
+            }
         }
     }
+}
+
+fn value(name: &HeaderName, text: &str) -> Option<HeaderValue> {
+    if text.is_empty() {
+        return None;
+    }
+    HeaderValue::from_str(text)
+        .inspect_err(|error| {
+            tracing::error!(%error, header = %name, "a security header is no header value");
+        })
+        .ok()
 }
 
 /// Adds `Secure` to every cookie that has it not: the visitor came by HTTPS.

@@ -1,7 +1,6 @@
 //! Metrics of requests.
 
 use std::sync::atomic::AtomicI64;
-use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use kiuas_common::metrics::Metrics;
@@ -16,9 +15,9 @@ const SECONDS: [f64; 12] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
-    method: &'static str,
-    status: &'static str,
+pub(super) struct Answered {
+    pub(super) method: &'static str,
+    pub(super) status: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,24 +83,16 @@ impl Measures {
         self.timeouts.inc();
     }
 
-    pub(super) fn answered(
-        &self,
-        method: &Method,
-        route: &str,
-        status: StatusCode,
-        took: Duration,
-    ) {
-        self.requests
-            .get_or_create(&Answered {
-                method: known(method),
-                status: class(status),
-            })
-            .inc();
-        self.durations
-            .get_or_create(&Routed {
-                route: route.to_owned(),
-            })
-            .observe(took.as_secs_f64());
+    /// The counter of such answers.
+    pub(super) fn requests(&self, answered: &Answered) -> Counter {
+        self.requests.get_or_create_owned(answered)
+    }
+
+    /// The histogram of a route's times.
+    pub(super) fn durations(&self, route: &str) -> Histogram {
+        self.durations.get_or_create_owned(&Routed {
+            route: route.to_owned(),
+        })
     }
 }
 
@@ -123,7 +114,7 @@ impl Drop for InFlight {
 }
 
 /// Strangers may invent methods; labels may not grow with them.
-fn known(method: &Method) -> &'static str {
+pub(super) fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -136,7 +127,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-fn class(status: StatusCode) -> &'static str {
+pub(super) fn class(status: StatusCode) -> &'static str {
     match status.as_u16() / 100 {
         1 => "1xx",
         2 => "2xx",

@@ -1,12 +1,14 @@
 //! The middleware in front of every route that changes something.
 
+use std::future::{Ready, ready};
+use std::rc::Rc;
+
 use actix_session::SessionExt;
-use actix_web::body::MessageBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{Error, HttpMessage};
+use futures_util::future::{Either, LocalBoxFuture};
 
 use super::{Csrf, Exempt, FIELD, HEADER, SEED};
 use crate::boundary::Visitor;
@@ -19,23 +21,67 @@ const STALE: &str = "This form is too old or does not belong to your session. \
      Please go back, reload the page and try again.";
 
 /// Lets a request pass if it changes nothing, or proves that one of our pages made it.
-pub(crate) async fn protect(
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if request.method().is_safe() || is_exempt(&request) {
-        return next.call(request).await;
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Protect;
+
+impl<S, B> Transform<S, ServiceRequest> for Protect
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = Protected<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Protected {
+            service: Rc::new(service),
+        }))
     }
+}
+
+/// The application behind the protection.
+#[derive(Debug)]
+pub(crate) struct Protected<S> {
+    service: Rc<S>,
+}
+
+impl<S, B> Service<ServiceRequest> for Protected<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = Either<S::Future, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
+
+    forward_ready!(service);
+
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        if request.method().is_safe() || is_exempt(&request) {
+            return Either::Left(self.service.call(request));
+        }
+        let service = Rc::clone(&self.service);
+        Either::Right(Box::pin(async move {
+            check(&mut request).await?;
+            service.call(request).await
+        }))
+    }
+}
+
+async fn check(request: &mut ServiceRequest) -> Result<(), Error> {
     let is_own = request
         .extensions()
-        .get::<Visitor>()
+        .get::<Rc<Visitor>>()
         .is_some_and(|visitor| visitor.is_same_origin(request.headers()));
     if !is_own {
         return Err(WebError::forbidden(FOREIGN).into());
     }
-    let token = match header(&request) {
+    let token = match header(request) {
         Some(token) => Some(token),
-        None => field(&mut request).await?,
+        None => field(request).await?,
     };
     let seed = request
         .get_session()
@@ -45,7 +91,7 @@ pub(crate) async fn protect(
         .app_data::<Data<Csrf>>()
         .ok_or_else(|| WebError::internal("CSRF protection is not set up"))?;
     match (seed, token) {
-        (Some(seed), Some(token)) if csrf.verify(&seed, &token) => next.call(request).await,
+        (Some(seed), Some(token)) if csrf.verify(&seed, &token) => Ok(()),
         _ => Err(WebError::forbidden(STALE).into()),
     }
 }

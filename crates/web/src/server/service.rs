@@ -8,7 +8,6 @@ use actix_http::HttpService;
 use actix_http::error::DispatchError;
 use actix_service::{Service, ServiceFactory, map_config};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
-use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, FormConfig, JsonConfig, PayloadConfig, ServiceConfig};
 use actix_web::{App, Error};
 use kiuas_common::Shutdown;
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::{Server, ServerError, probe};
 use crate::boundary::{Boundary, Counted, Measures, Peer};
-use crate::csrf::{Csrf, protect};
+use crate::csrf::{Csrf, Protect};
 use crate::load::Load;
 use crate::session;
 
@@ -83,7 +82,7 @@ fn app(
         .configure(|config| data(parts, config))
         .route(probe::PATH, web::get().to(probe::answer))
         .configure(|config| (server.configure)(config))
-        .wrap(from_fn(protect))
+        .wrap(Protect)
         .wrap(session::middleware(&server.settings, server.redis.clone()))
         .wrap(boundary)
 }

@@ -1,14 +1,5 @@
 use super::*;
 
-fn visitor(host: &str) -> Visitor {
-    Visitor {
-        address: None,
-        https: true,
-        host: host.to_owned(),
-        request_id: String::new(),
-    }
-}
-
 fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     headers
         .get(name)
@@ -18,7 +9,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> &str {
 
 fn policy(host: &str) -> String {
     let mut headers = HeaderMap::new();
-    SecurityHeaders::default().apply(&mut headers, &visitor(host));
+    Wardrobe::default().dress(None, host).apply(&mut headers);
     text(&headers, CONTENT_SECURITY_POLICY).to_owned()
 }
 
@@ -38,10 +29,31 @@ fn an_unknown_host_leaves_no_placeholder() {
 }
 
 #[test]
+fn another_host_or_another_wish_is_dressed_anew() {
+    let wardrobe = Wardrobe::default();
+    let frame = |wanted: Option<&SecurityHeaders>, host: &str| {
+        let mut headers = HeaderMap::new();
+        wardrobe.dress(wanted, host).apply(&mut headers);
+        (
+            text(&headers, CONTENT_SECURITY_POLICY).contains("wss://b"),
+            text(&headers, X_FRAME_OPTIONS).to_owned(),
+        )
+    };
+    let own = SecurityHeaders {
+        frame_options: String::new(),
+        ..SecurityHeaders::default()
+    };
+    assert_eq!(frame(None, "a"), (false, "DENY".to_owned()));
+    assert_eq!(frame(None, "b"), (true, "DENY".to_owned()));
+    assert_eq!(frame(Some(&own), "b"), (true, String::new()));
+    assert_eq!(frame(None, "b"), (true, "DENY".to_owned()));
+}
+
+#[test]
 fn a_handlers_own_header_stays() {
     let mut headers = HeaderMap::new();
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    SecurityHeaders::default().apply(&mut headers, &visitor("a"));
+    Wardrobe::default().dress(None, "a").apply(&mut headers);
     assert_eq!(text(&headers, X_FRAME_OPTIONS), "SAMEORIGIN");
     assert_eq!(text(&headers, X_CONTENT_TYPE_OPTIONS), "nosniff");
 }

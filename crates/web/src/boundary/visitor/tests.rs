@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use actix_web::http::header::HeaderValue;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
 
