@@ -7,11 +7,13 @@
 //! type of actix (http 0.2) appears.
 
 pub mod admin;
+pub mod balance;
 pub mod exit;
 pub mod kernel;
 pub mod listener;
 pub mod metrics;
 pub mod notify;
+pub mod pause;
 pub mod postgres;
 pub mod redis;
 pub mod scoreboard;
@@ -23,5 +25,6 @@ pub mod testing;
 pub mod tls;
 
 pub use listener::{Address, Listener};
+pub use pause::Pause;
 pub use settings::{Bytes, Environment, Period, Settings};
 pub use shutdown::Shutdown;

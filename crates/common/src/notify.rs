@@ -13,6 +13,14 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 /// Set by a supervisor whose children shall end with it.
 pub const FOLLOW_PARENT: &str = "KIUAS_FOLLOW_PARENT";
 
+/// True if somebody supervises this process in a way that this module knows.
+#[must_use]
+pub fn is_supervised() -> bool {
+    ["NOTIFY_SOCKET", FOLLOW_PARENT, crate::scoreboard::VARIABLE]
+        .into_iter()
+        .any(|variable| env::var_os(variable).is_some())
+}
+
 /// "May receive work": sent once, when everything the process needs answers.
 pub fn ready() {
     send("READY=1");
