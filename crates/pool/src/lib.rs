@@ -11,11 +11,16 @@
 //! parent-death signal belongs to the thread that forked), with fork and exec; every exit is collected
 //! by one `waitpid(-1)` loop, never by `Child::wait`, so that the pool is a correct process 1.
 
+mod board;
+mod chronicle;
 mod command;
+pub mod control;
+mod dump;
 pub mod health;
 mod launch;
 mod mailbox;
 mod metrics;
+mod overview;
 mod proc;
 mod queue;
 mod reap;
@@ -24,8 +29,10 @@ mod roster;
 mod scale;
 mod settings;
 mod sockets;
+mod stats;
 mod supervisor;
 mod view;
+mod watch;
 
 pub use settings::{
     Cgroup, FileMode, Hooks, Inherit, Limit, PoolSettings, PoolSettingsError, Ready, Rlimits,

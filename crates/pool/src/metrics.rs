@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::roster::{Count, RollEvent};
+use crate::watch::verdict::Verdict;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
@@ -16,6 +17,11 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StuckOn {
+    verdict: &'static str,
 }
 
 /// Reason label of a start that the operating system refused.
@@ -29,6 +35,7 @@ pub(crate) struct PoolMetrics {
     starts: Counter,
     rolls: Counter,
     roll_failures: Counter,
+    stuck: Family<StuckOn, Counter>,
 }
 
 impl PoolMetrics {
@@ -47,7 +54,17 @@ impl PoolMetrics {
                 "Rolls given up because new children did not become ready",
                 Counter::default(),
             ),
+            stuck: metrics.register(
+                "pool_stuck",
+                "Requests and tasks beyond their hard deadline, by what they hang on",
+                Family::default(),
+            ),
         }
+    }
+
+    pub(crate) fn stuck(&self, verdict: Verdict) {
+        let verdict = verdict.label();
+        self.stuck.get_or_create(&StuckOn { verdict }).inc();
     }
 
     pub(crate) fn count(&self, count: Count) {

@@ -1,0 +1,67 @@
+//! Which requests hang, read off a scoreboard.
+//!
+//! A process is ended for a request only if three things hold: its hard deadline has passed, its thread
+//! polls it now, and that thread gives no sign of life. Whatever else is overdue waits, behind such a
+//! request or for something outside, and costs nobody a process.
+
+use kiuas_common::scoreboard::{SlotView, Snapshot, ThreadView};
+
+/// A thread that has been silent for longer is stuck: its heart beats ten times a second.
+pub(crate) const SILENT: u64 = 1_000_000_000;
+
+/// True if the thread gives no sign of life.
+pub(crate) fn is_silent(thread: &ThreadView, now: u64) -> bool {
+    thread.silence(now) > SILENT
+}
+
+/// The silent threads that poll something, each with what it polls.
+pub(crate) fn silent(snapshot: &Snapshot) -> impl Iterator<Item = (&ThreadView, &SlotView)> {
+    let silent = |thread: &&ThreadView| is_silent(thread, snapshot.taken_at);
+    snapshot.threads.iter().filter(silent).filter_map(|thread| {
+        let slot = snapshot.slot(thread.polled?)?;
+        Some((thread, slot))
+    })
+}
+
+/// The first thread that hangs beyond a hard deadline, and what it hangs on.
+pub(crate) fn stuck(snapshot: &Snapshot) -> Option<(&ThreadView, &SlotView)> {
+    silent(snapshot).find(|(_, slot)| slot.is_overdue(snapshot.taken_at))
+}
+
+/// When the next silent thread will be stuck.
+pub(crate) fn next(snapshot: &Snapshot) -> Option<u64> {
+    silent(snapshot)
+        .filter_map(|(_, slot)| slot.hard_deadline)
+        .filter(|deadline| *deadline > snapshot.taken_at)
+        .min()
+}
+
+/// What is overdue on threads that are well.
+pub(crate) fn pending(snapshot: &Snapshot) -> impl Iterator<Item = &SlotView> {
+    let overdue = |slot: &&SlotView| slot.is_overdue(snapshot.taken_at);
+    snapshot
+        .slots
+        .iter()
+        .filter(overdue)
+        .filter(|slot| is_live(snapshot, slot))
+}
+
+/// How much runs on threads that are well, endless things aside: what a kill would take along.
+pub(crate) fn innocents(snapshot: &Snapshot) -> usize {
+    let counts = |slot: &&SlotView| {
+        let overdue = slot.is_overdue(snapshot.taken_at);
+        !slot.kind.is_endless() && !overdue && is_live(snapshot, slot)
+    };
+    snapshot.slots.iter().filter(counts).count()
+}
+
+/// True if no thread is well.
+pub(crate) fn is_dead(snapshot: &Snapshot) -> bool {
+    let now = snapshot.taken_at;
+    snapshot.threads.iter().all(|thread| is_silent(thread, now))
+}
+
+fn is_live(snapshot: &Snapshot, slot: &SlotView) -> bool {
+    let thread = slot.thread.and_then(|thread| snapshot.thread(thread));
+    thread.is_some_and(|thread| !is_silent(thread, snapshot.taken_at))
+}
