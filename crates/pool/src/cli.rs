@@ -1,10 +1,14 @@
 //! The arguments of `kiuas-pool`.
 
+mod ctl;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use kiuas_common::{Address, Period};
 use kiuas_pool::PoolSettings;
+
+pub(crate) use ctl::{Ctl, Verb};
 
 /// Keeps processes alive over shared listening sockets and replaces them without losing a request.
 #[derive(Debug, Parser)]
@@ -18,6 +22,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a pool until SIGTERM.
     Run(Run),
+    /// Ask or change a running pool through its control socket.
+    Ctl(Ctl),
     /// Ask an admin listener whether it is ready: exit status 0 if so, else 1.
     Health(Health),
 }

@@ -7,6 +7,7 @@ pub mod client;
 pub(crate) mod desk;
 mod path;
 pub(crate) mod server;
+mod words;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use path::{default_path, existing_path};
+pub use words::in_words;
 
 /// Longer requests are refused.
 const LONGEST_REQUEST: usize = 64 * 1024;

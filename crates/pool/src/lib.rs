@@ -20,6 +20,7 @@ pub mod health;
 mod launch;
 mod mailbox;
 mod metrics;
+mod monitor;
 mod overview;
 mod proc;
 mod queue;
@@ -31,6 +32,7 @@ mod settings;
 mod sockets;
 mod stats;
 mod supervisor;
+pub mod top;
 mod view;
 mod watch;
 

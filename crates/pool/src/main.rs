@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,9 +11,10 @@ use clap::error::ErrorKind;
 use kiuas_common::settings::Sources;
 use kiuas_common::telemetry::{self, TelemetrySettings};
 use kiuas_common::{Settings, exit, notify};
+use kiuas_pool::control::{client, in_words};
 use kiuas_pool::{PoolError, PoolSettings};
 
-use cli::{Cli, Command, Health, Run};
+use cli::{Cli, Command, Ctl, Health, Run, Verb};
 
 /// What went wrong, and whose fault it is.
 enum Failure {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(arguments) => run(arguments),
+        Command::Ctl(ctl) => control(&ctl),
         Command::Health(arguments) => health(&arguments),
     };
     match result {
@@ -77,6 +80,37 @@ fn health(arguments: &Health) -> Result<(), Failure> {
         .map_err(Failure::Runtime)?
         .block_on(probe)
         .map_err(|error| Failure::Runtime(error.into()))
+}
+
+fn control(ctl: &Ctl) -> Result<(), Failure> {
+    let path = ctl.path().map_err(Failure::Usage)?;
+    let request = ctl.verb.request();
+    let runtime = runtime().map_err(Failure::Runtime)?;
+    if matches!(ctl.verb, Verb::Top) {
+        let top = runtime.block_on(kiuas_pool::top::run(&path));
+        return top.map_err(|error| Failure::Runtime(error.into()));
+    }
+    let answer = runtime
+        .block_on(client::ask(&path, &request, ctl.patience()))
+        .map_err(|error| Failure::Runtime(error.into()))?;
+    let text = if ctl.json {
+        Ok(format!("{answer:#}\n"))
+    } else {
+        in_words(&request, &answer)
+    };
+    let text = text
+        .context("the pool is of another version than this program; `--json` shows its answer")
+        .map_err(Failure::Runtime)?;
+    print(&text)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .context("cannot write to standard output")
+        .map_err(Failure::Runtime)
 }
 
 /// One thread, the main one: children that follow their parent follow the thread that started them.

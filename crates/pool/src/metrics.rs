@@ -1,10 +1,14 @@
 //! What the pool counts.
 
+mod readings;
+
 use kiuas_common::metrics::Metrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+
+pub(crate) use readings::ReadingCollector;
 
 use crate::roster::{Count, RollEvent};
 use crate::watch::verdict::Verdict;

@@ -132,6 +132,11 @@ pub struct PoolSettings {
     pub admin: Option<Address>,
     /// The Unix socket of `kiuas-pool ctl`: `unix:/path`, open to the owner alone.
     pub control: Option<Address>,
+    /// Where the statistics are written to whoever connects, as JSON in the form of uWSGI's stats server, so
+    /// that `uwsgitop` and the like run against the pool: loopback, or `unix:/path`.
+    pub stats: Option<Address>,
+    /// `stats` may be an address that other machines reach.
+    pub stats_public: bool,
 }
 
 impl Default for PoolSettings {
@@ -185,6 +190,8 @@ impl Default for PoolSettings {
             wait_timeout: Period::seconds(60),
             admin: None,
             control: None,
+            stats: None,
+            stats_public: false,
         }
     }
 }

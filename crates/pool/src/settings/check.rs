@@ -203,6 +203,14 @@ impl PoolSettings {
             let problem = format!("{address} can be reached by anybody: write unix:/path");
             return Some(("control", problem));
         }
+        if let Some(Address::Tcp(address)) = &self.stats
+            && !address.ip().is_loopback()
+            && !self.stats_public
+        {
+            let problem =
+                format!("{address} can be reached from elsewhere: set stats_public to allow it");
+            return Some(("stats", problem));
+        }
         None
     }
 }
