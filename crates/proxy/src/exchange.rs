@@ -18,6 +18,7 @@ mod notes;
 mod route;
 mod secure;
 mod site;
+mod unread;
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -109,6 +110,7 @@ pub async fn run(
     mut parts: Parts,
     body: Inbound,
 ) -> Response<Recorded> {
+    let mut body = Some(body);
     let begun = Instant::now();
     let plan = connection.worker.plan();
     let mut record = Record::new(&connection, plan.log.clone());
@@ -118,8 +120,19 @@ pub async fn run(
         connection: &connection,
         turn: &turn,
     };
-    let answering = answer(&asked, &plan, &mut parts, body, &mut record, &mut notes);
+    let answering = answer(
+        &asked,
+        &plan,
+        &mut parts,
+        &mut body,
+        &mut record,
+        &mut notes,
+    );
     let outcome = within(plan.limits.request, pin!(answering)).await;
+    let outcome = match unread::hear_out(&connection, &parts.headers, body).await {
+        Ok(()) => outcome,
+        Err(fault) => Err(fault),
+    };
     if outcome.is_ok() {
         // The page about a fault has no limit: it is there already.
         record.deadline = plan.limits.request.map(|limit| begun + limit);
@@ -163,7 +176,7 @@ async fn answer<'p>(
     asked: &Asked<'_>,
     plan: &'p Rc<ThreadPlan>,
     parts: &mut Parts,
-    body: Inbound,
+    body: &mut Option<Inbound>,
     record: &mut Record,
     notes: &mut Notes<'p>,
 ) -> Result<Response<Outbound>, Fault> {
@@ -220,7 +233,6 @@ async fn answer<'p>(
         host: &host,
         turn,
     };
-    let mut body = body;
     // Routes that had nothing for this request.
     let mut passed = Vec::new();
     loop {
@@ -250,7 +262,7 @@ async fn answer<'p>(
                     None => response,
                 });
             }
-            Done::Nothing(unread) => body = unread,
+            Done::Nothing => {}
         }
         passed.push(route);
     }

@@ -31,14 +31,15 @@ pub(super) enum Done {
     /// This is the answer.
     Answer(Response<Outbound>),
     /// Nothing here; the next route that matches gets the request, with its body.
-    Nothing(Inbound),
+    Nothing,
 }
 
+/// Does it. The `body` is taken by an application alone; otherwise it stays.
 pub(super) async fn run(
     wanted: &Wanted<'_>,
     chosen: Chosen<'_>,
     parts: &mut Parts,
-    body: Inbound,
+    body: &mut Option<Inbound>,
     record: &mut Record,
 ) -> Result<Done, Fault> {
     let index = match chosen.route.action.as_ref().ok_or(Fault::NotFound)? {
@@ -56,12 +57,13 @@ pub(super) async fn run(
             match (file(wanted, &chosen, files, parts).await?, files.fallback) {
                 (Some(answer), _) => return Ok(Done::Answer(answer)),
                 (None, Fallback::NotFound) => return Err(Fault::NotFound),
-                (None, Fallback::NextRoute) => return Ok(Done::Nothing(body)),
+                (None, Fallback::NextRoute) => return Ok(Done::Nothing),
                 (None, Fallback::Upstream(index)) => index,
             }
         }
         Action::Forward(index) => *index,
     };
+    let body = body.take().unwrap_or_else(Inbound::empty);
     let answer = forward(wanted, index, chosen, parts, body, record).await?;
     accel::follow(wanted, parts, answer).await.map(Done::Answer)
 }

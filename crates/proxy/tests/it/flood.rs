@@ -6,23 +6,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::harness::frames::{GOAWAY, PREFACE, frame, frames};
 use crate::harness::{App, PATIENCE, Proxy, Visitor, proxy};
 use crate::tls::connect;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const GOAWAY: u8 = 7;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 /// `GET https://site.example/`, without entries in the dynamic table.
 const HEAD: &[u8] = b"\x82\x87\x84\x41\x0csite.example";
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("length").to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
 
 /// A name, what comes first, and what each of 1,500 turns sends.
 type Attack = (&'static str, Vec<u8>, fn(u32) -> Vec<u8>);
@@ -69,20 +59,10 @@ async fn goaway(stream: &mut TlsStream<TcpStream>) -> Option<u32> {
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     // However it ends: what was read counts.
     drop(read.expect("an end"));
-    let mut rest = bytes.as_slice();
-    let mut found = None;
-    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
-        let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).expect("length");
-        let Some((payload, after)) = after.split_at_checked(length) else {
-            break;
-        };
-        if *kind == GOAWAY {
-            let code: [u8; 4] = payload[4..8].try_into().expect("code");
-            found = Some(u32::from_be_bytes(code));
-        }
-        rest = after;
-    }
-    found
+    frames(&bytes)
+        .filter(|frame| frame.kind == GOAWAY)
+        .map(|frame| frame.code())
+        .last()
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What the tests are made of: a proxy, applications, visitors.
 
 pub(crate) mod app;
+pub(crate) mod frames;
 pub(crate) mod load;
 pub(crate) mod proxy;
 pub(crate) mod raw;

@@ -26,6 +26,7 @@ mod files;
 mod flood;
 mod forward;
 mod forward_auth;
+mod frames;
 mod gate;
 mod grpc;
 mod headers;
