@@ -4,6 +4,7 @@
 //! `telemetry.otlp_endpoint` is set. OpenTelemetry's types stay in this module.
 
 mod context;
+mod late;
 
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 pub use context::{TRACEPARENT, TRACESTATE, TraceContext};
+use late::Waker;
+pub use late::{Describe, Instrumented, LateSpan};
 
 /// How long the last spans may take to leave when a process ends.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
@@ -117,6 +120,7 @@ pub fn start(
         level: settings.level.clone(),
         source,
     })?;
+    let level = filter.max_level_hint();
     let logs = log_layer(settings).with_filter(filter);
     let export = Export::new(settings, service)?;
     let traces = export.as_ref().map(|export| {
@@ -128,11 +132,18 @@ pub fn start(
             .with_threads(false)
             .with_filter(filter)
     });
+    // Where spans leave the process, all of them are needed.
+    let waker = export.is_none().then(|| Waker::new(level));
+    let is_late = waker.is_some();
     tracing_subscriber::registry()
         .with(traces)
         .with(logs)
+        .with(waker)
         .try_init()
         .map_err(TelemetryError::Twice)?;
+    if is_late {
+        Waker::installed();
+    }
     Ok(Telemetry { export })
 }
 

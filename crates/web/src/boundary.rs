@@ -16,7 +16,7 @@ mod visitor;
 
 use std::future::{Future, Ready, poll_fn, ready};
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -25,12 +25,15 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use futures_util::FutureExt;
-use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
+use futures_util::future::LocalBoxFuture;
+use kiuas_common::telemetry::{
+    Describe, Instrumented, LateSpan, TRACEPARENT, TRACESTATE, TraceContext,
+};
 use kiuas_common::{Environment, Shutdown};
-use tracing::{Instrument, Span, field};
+use tracing::{Span, field};
 
 use crate::error::{Form, WebError};
 use crate::load::{Load, Pulse, Slot};
@@ -121,6 +124,8 @@ pub(super) struct Arrival {
     visitor: Rc<Visitor>,
     form: Form,
     at: Instant,
+    uri: Uri,
+    parent: Option<TraceContext>,
 }
 
 /// How the application's part went.
@@ -138,7 +143,7 @@ where
 {
     type Response = ServiceResponse<Counted>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+    type Future = Instrumented<LocalBoxFuture<'static, Result<Self::Response, Error>>>;
 
     forward_ready!(service);
 
@@ -146,14 +151,14 @@ where
         let shared = Rc::clone(&self.shared);
         let pulse = request.conn_data::<Rc<Pulse>>();
         let held = (shared.load.enter(pulse), shared.measures.enter());
-        let arrival = Arrival::of(&request, &shared.routes);
+        let arrival = Rc::new(Arrival::of(&request, &shared.routes));
         let look = Look {
             headers: shared
                 .headers
                 .dress(request.app_data(), &arrival.visitor.host),
             page: request.app_data().cloned(),
         };
-        let span = arrival.span(&request);
+        let span = LateSpan::new(Rc::clone(&arrival) as Rc<dyn Describe>);
         request.extensions_mut().insert(Rc::clone(&arrival.visitor));
         let too_large = shared.limit_body(&mut request);
         let service = Rc::clone(&self.service);
@@ -165,7 +170,7 @@ where
             };
             shared.answer(&arrival, &look, &inner, outcome, held)
         };
-        Box::pin(future.instrument(span))
+        span.instrument(Box::pin(future))
     }
 }
 
@@ -213,7 +218,7 @@ impl Shared {
         &self,
         arrival: &Arrival,
         look: &Look,
-        span: &Span,
+        span: &LateSpan,
         outcome: Outcome<B>,
         (mut slot, in_flight): (Slot, InFlight),
     ) -> Result<ServiceResponse<Counted>, Error> {
@@ -250,7 +255,7 @@ impl Shared {
         Err(InternalError::from_response(error, response).into())
     }
 
-    fn note(&self, span: &Span, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
+    fn note(&self, span: &LateSpan, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
         record(span, arrival, status, error);
         self.routes
             .answered(&arrival.method, &arrival.route, status, arrival.at);
@@ -265,10 +270,14 @@ impl Arrival {
             visitor: Rc::new(Visitor::arriving(request)),
             form: Form::accepted(request.headers()),
             at: Instant::now(),
+            uri: request.uri().clone(),
+            parent: parent(request),
         }
     }
+}
 
-    fn span(&self, request: &ServiceRequest) -> Span {
+impl Describe for Arrival {
+    fn describe(&self) -> Span {
         let span = tracing::info_span!(
             "request",
             otel.name = %format_args!("{} {}", self.method, self.route.pattern),
@@ -277,10 +286,10 @@ impl Arrival {
             http.request.method = %self.method,
             http.route = %self.route.pattern,
             http.response.status_code = field::Empty,
-            url.path = %request.path(),
+            url.path = %self.uri.path(),
             request.id = %self.visitor.request_id,
         );
-        if let Some(parent) = parent(request) {
+        if let Some(parent) = &self.parent {
             parent.adopt(&span);
         }
         span

@@ -8,8 +8,8 @@ use actix_web::http::header::{
 };
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpResponse};
+use kiuas_common::telemetry::LateSpan;
 use kiuas_common::{Environment, Shutdown};
-use tracing::Span;
 
 use super::Arrival;
 use super::headers::{Dress, secure_cookies};
@@ -125,12 +125,21 @@ fn wants_page(response: &HttpResponse<BoxBody>, method: &Method) -> bool {
 }
 
 /// Records the outcome in the span, and failures of ours in the log: once, here.
-pub(super) fn record(span: &Span, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
-    span.record("http.response.status_code", status.as_u16());
+pub(super) fn record(
+    span: &LateSpan,
+    arrival: &Arrival,
+    status: StatusCode,
+    error: Option<&Error>,
+) {
+    if let Some(span) = span.made() {
+        span.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.record("otel.status_code", "error");
+        }
+    }
     if !status.is_server_error() {
         return;
     }
-    span.record("otel.status_code", "error");
     let cause = error.map_or_else(String::new, |error| match error.as_error::<WebError>() {
         Some(known) => known.to_string(),
         None => error.to_string(),
