@@ -6,6 +6,7 @@
 
 mod accept;
 mod address;
+mod closing;
 mod inherit;
 mod stream;
 
@@ -20,11 +21,38 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 pub use accept::{SocketFile, accept_private};
 pub use address::Address;
-pub use inherit::{Inherited, inherited};
+pub use closing::{LAST_HANDSHAKES, let_nobody_in};
+pub use inherit::{Inherited, inherited, take};
 pub use stream::{Stream, TokioListener};
 
 /// Length of the accept queue asked for; the kernel caps it at `net.core.somaxconn`.
 pub const BACKLOG: i32 = 4096;
+
+/// What a listening socket is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// Length of the accept queue; the kernel caps it at `net.core.somaxconn`.
+    pub backlog: i32,
+    /// Mode of a Unix socket.
+    pub mode: u32,
+    /// Owner of a Unix socket; if none, this process's.
+    pub user: Option<u32>,
+    /// Group of a Unix socket; if none, this process's.
+    pub group: Option<u32>,
+}
+
+impl Default for Binding {
+    /// As long a queue as [`BACKLOG`]; owner and group may connect: the proxy and the application share a
+    /// group.
+    fn default() -> Self {
+        Self {
+            backlog: BACKLOG,
+            mode: 0o660,
+            user: None,
+            group: None,
+        }
+    }
+}
 
 /// What can go wrong with a listening socket.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +114,18 @@ impl Listener {
     /// # Errors
     /// [`ListenerError::Bind`] says where and why.
     pub fn bind(address: &Address) -> Result<Self, ListenerError> {
+        Self::bind_as(address, Binding::default())
+    }
+
+    /// Opens a listening socket with such a queue and such an owner, under the same rules as
+    /// [`Listener::bind`].
+    ///
+    /// # Errors
+    /// [`ListenerError::Bind`] says where and why.
+    pub fn bind_as(address: &Address, binding: Binding) -> Result<Self, ListenerError> {
         let bound = match address {
-            Address::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
-            // Owner and group: the proxy and the application share a group.
-            Address::Unix(path) => bind_unix(path, 0o660).map(Self::Unix),
+            Address::Tcp(address) => bind_tcp(*address, binding.backlog).map(Self::Tcp),
+            Address::Unix(path) => bind_unix(path, binding).map(Self::Unix),
         };
         bound.map_err(|source| ListenerError::Bind {
             address: address.to_string(),
@@ -103,7 +139,11 @@ impl Listener {
     /// # Errors
     /// [`ListenerError::Bind`] says where and why.
     pub fn bind_private(path: &Path) -> Result<Self, ListenerError> {
-        bind_unix(path, 0o600)
+        let binding = Binding {
+            mode: 0o600,
+            ..Binding::default()
+        };
+        bind_unix(path, binding)
             .map(Self::Unix)
             .map_err(|source| ListenerError::Bind {
                 address: format!("unix:{}", path.display()),
@@ -173,7 +213,7 @@ impl From<Listener> for OwnedFd {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -185,18 +225,19 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// The mode is set between bind(2) and listen(2), when nobody can connect yet.
-fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
+/// Owner and mode are set between bind(2) and listen(2), when nobody can connect yet.
+fn bind_unix(path: &Path, binding: Binding) -> io::Result<UnixListener> {
     remove_dead_socket(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    socket.listen(BACKLOG)?;
+    std::os::unix::fs::chown(path, binding.user, binding.group)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(binding.mode))?;
+    socket.listen(binding.backlog)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -4,8 +4,6 @@
 mod last_words;
 
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use kiuas_common::scoreboard::{Scoreboard, Snapshot};
@@ -62,14 +60,6 @@ struct Kills {
 }
 
 impl Boards {
-    /// A scoreboard for a child that is about to be started, and the descriptor to hand on.
-    ///
-    /// # Errors
-    /// No memory, or no descriptor is left.
-    pub(crate) fn prepare() -> io::Result<(Scoreboard, OwnedFd)> {
-        Scoreboard::create()
-    }
-
     /// A child runs.
     pub(crate) fn started(&self, pid: Pid, scoreboard: Scoreboard) {
         let number = pid.as_raw_nonzero().get();

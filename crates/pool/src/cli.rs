@@ -4,8 +4,9 @@ mod ctl;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
-use kiuas_common::{Address, Period};
+use kiuas_common::{Address, Period, Settings};
 use kiuas_pool::PoolSettings;
 
 pub(crate) use ctl::{Ctl, Verb};
@@ -20,10 +21,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a pool until SIGTERM.
+    /// Run pools until SIGTERM.
     Run(Run),
     /// Ask or change a running pool through its control socket.
     Ctl(Ctl),
+    /// Check the settings as `run` with the same arguments would: exit status 0 if they are good, else 64.
+    Check(Check),
     /// Ask an admin listener whether it is ready: exit status 0 if so, else 1.
     Health(Health),
 }
@@ -32,16 +35,22 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Signals:
   SIGHUP           roll: replace the children one by one, each when its successor is ready
+  SIGUSR2          upgrade: go on as the program that is in the pool's file now
+  SIGTTIN, SIGTTOU one child more, one child less
   SIGTERM, SIGINT  drain and end; a second one kills what is left
 
 Examples:
   kiuas-pool run --listen unix:/run/kiuas/web.sock -- site serve
   kiuas-pool run --name worker --processes 1 -- site worker
-  kiuas-pool run --name web --admin 127.0.0.1:9001      (command from [pool.web])")]
+  kiuas-pool run --name web --admin 127.0.0.1:9001      (command from [pool.web])
+  kiuas-pool run --all                                  (every [pool.NAME] of the settings)")]
 pub(crate) struct Run {
-    /// Name of the pool: its section [pool.NAME] and its sockets
+    /// Name of the pool: its section [pool.NAME] and its sockets; may be repeated
     #[arg(long, default_value = "web")]
-    pub(crate) name: String,
+    name: Vec<String>,
+    /// Every pool that has a section
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
     /// How many children to keep
     #[arg(long, value_name = "N")]
     processes: Option<usize>,
@@ -85,20 +94,71 @@ pub(crate) struct Health {
     pub(crate) timeout: Period,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kiuas-pool check --all
+  kiuas-pool check --name web -- site serve")]
+pub(crate) struct Check {
+    /// The form in which a running pool would hand over to this program
+    #[arg(long, hide = true)]
+    pub(crate) form: Option<u32>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
 impl Run {
-    /// What was given on the command line wins over the settings.
-    pub(crate) fn override_settings(self, settings: &mut PoolSettings) {
+    /// The pools that are meant. What was given on the command line wins over the settings, and is for a
+    /// single pool.
+    pub(crate) fn pools(self, settings: &Settings) -> anyhow::Result<Vec<(String, PoolSettings)>> {
+        let mut sections = PoolSettings::all(settings)?;
+        let names: Vec<String> = if self.all {
+            sections.keys().cloned().collect()
+        } else {
+            self.name.clone()
+        };
+        if names.is_empty() {
+            bail!("the settings have no section [pool.NAME]");
+        }
+        if names.len() > 1 && self.is_for_one() {
+            bail!("arguments about one pool need one --name: write them in [pool.NAME] instead");
+        }
+        let mut pools = Vec::new();
+        for name in names {
+            let mut pool = sections.remove(&name).unwrap_or_default();
+            self.override_settings(&mut pool);
+            pool.validate(&name)?;
+            if pools.iter().any(|(other, _)| *other == name) {
+                bail!("pool `{name}` is named twice");
+            }
+            pools.push((name, pool));
+        }
+        Ok(pools)
+    }
+
+    fn is_for_one(&self) -> bool {
+        let times = [self.start_timeout, self.drain_timeout, self.ready_after];
+        !self.command.is_empty()
+            || !self.listen.is_empty()
+            || self.processes.is_some()
+            || self.admin.is_some()
+            || times.iter().any(Option::is_some)
+    }
+
+    fn override_settings(&self, settings: &mut PoolSettings) {
         if !self.command.is_empty() {
-            settings.command = self.command;
+            settings.command.clone_from(&self.command);
         }
         if !self.listen.is_empty() {
-            settings.listen = self.listen;
+            settings.listen.clone_from(&self.listen);
         }
         settings.processes = self.processes.unwrap_or(settings.processes);
         settings.start_timeout = self.start_timeout.unwrap_or(settings.start_timeout);
         settings.drain_timeout = self.drain_timeout.unwrap_or(settings.drain_timeout);
         settings.ready_after = self.ready_after.or(settings.ready_after);
-        settings.admin = self.admin.or_else(|| settings.admin.take());
+        if let Some(admin) = &self.admin {
+            settings.admin = Some(admin.clone());
+        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! What others ask of a running pool: its control socket, its monitor, and the signals of its operator.
 //!
-//! A pool has one queue of orders, with room for [`MOST_ORDERS`]; each order may carry a place for its
+//! Orders wait in the supervisor's queue of events, which is bounded; each may carry a place for its
 //! answer. The supervisor takes them one by one between two looks at its children.
 
 use std::path::PathBuf;
 
 use rustix::process::Pid;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
 
+use crate::event::{Event, Outbox};
 use crate::roster::Cause;
 use crate::scale::Load;
-
-/// Orders that may wait to be read.
-pub(crate) const MOST_ORDERS: usize = 64;
 
 /// Whom an order is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +79,7 @@ pub(crate) struct Order {
 
 /// Gives orders to one pool.
 #[derive(Debug, Clone)]
-pub(crate) struct Commander(mpsc::Sender<Order>);
+pub(crate) struct Commander(Outbox);
 
 /// The pool ends, or has too many orders to carry out already.
 #[derive(Debug, thiserror::Error)]
@@ -88,10 +87,9 @@ pub(crate) struct Commander(mpsc::Sender<Order>);
 pub(crate) struct NotTaken(&'static str);
 
 impl Commander {
-    /// A new queue of orders.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Order>) {
-        let (sender, receiver) = mpsc::channel(MOST_ORDERS);
-        (Self(sender), receiver)
+    /// For the pool of `outbox`.
+    pub(crate) fn new(outbox: Outbox) -> Self {
+        Self(outbox)
     }
 
     /// Gives an order and returns where its answer will come. The caller sets the deadline; an answer that
@@ -116,10 +114,10 @@ impl Commander {
     }
 
     fn send(&self, order: Order) -> Result<(), NotTaken> {
-        self.0.try_send(order).map_err(|error| {
+        self.0.try_send(Event::Order(order)).map_err(|error| {
             NotTaken(match error {
-                mpsc::error::TrySendError::Full(_) => "too many wait already",
-                mpsc::error::TrySendError::Closed(_) => "it ends",
+                TrySendError::Full(()) => "too many wait already",
+                TrySendError::Closed(()) => "it ends",
             })
         })
     }

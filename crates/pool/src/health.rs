@@ -50,7 +50,7 @@ pub enum HealthError {
 /// # Errors
 /// It is not ready, or does not answer within `deadline`.
 pub async fn probe(address: &Address, deadline: Duration) -> Result<(), HealthError> {
-    let answer = tokio::time::timeout(deadline, ask(address))
+    let answer = tokio::time::timeout(deadline, get(address, "/readyz"))
         .await
         .map_err(|_| HealthError::Late {
             address: address.clone(),
@@ -70,24 +70,31 @@ pub async fn probe(address: &Address, deadline: Duration) -> Result<(), HealthEr
     })
 }
 
-async fn ask(address: &Address) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
+/// Status and text of the answer to a GET of `path`. The caller sets the deadline.
+///
+/// # Errors
+/// Nobody answers, or the answer is too long.
+pub(crate) async fn get(
+    address: &Address,
+    path: &str,
+) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
     let stream = Stream::connect(address).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get("/readyz")
+    let request = Request::get(path)
         .header("host", "localhost")
         .header("connection", "close")
         .body(Empty::<Bytes>::new())?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER)
-            .collect()
-            .await?;
-        Ok((
-            status,
-            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        ))
+        let body = Limited::new(response.into_body(), LONGEST_ANSWER);
+        // The status is the answer; a text that is too long to be a reason is none.
+        let text = body.collect().await.map_or_else(
+            |_| String::new(),
+            |body| String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        );
+        Ok((status, text))
     };
     tokio::pin!(connection);
     tokio::pin!(exchange);

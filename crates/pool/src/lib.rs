@@ -16,12 +16,17 @@ mod chronicle;
 mod command;
 pub mod control;
 mod dump;
+mod errand;
+mod event;
+mod handover;
+mod headroom;
 pub mod health;
 mod launch;
 mod mailbox;
 mod metrics;
 mod monitor;
 mod overview;
+mod probe;
 mod proc;
 mod queue;
 mod reap;
@@ -34,10 +39,13 @@ mod stats;
 mod supervisor;
 pub mod top;
 mod view;
+mod wait;
 mod watch;
 
+pub use handover::FORM;
+pub use launch::{ChildError, become_child};
 pub use settings::{
     Cgroup, FileMode, Hooks, Inherit, Limit, PoolSettings, PoolSettingsError, Ready, Rlimits,
     Scale, StopSignal, WaitFor,
 };
-pub use supervisor::{PoolError, run};
+pub use supervisor::{Invocation, PoolError, check, run};

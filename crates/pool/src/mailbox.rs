@@ -1,35 +1,31 @@
 //! What children say: one private datagram socket a child (`NOTIFY_SOCKET`, `sd_notify(3)`), in a
-//! directory that only this user may enter.
+//! directory that only this user may enter, or, where children are of another user, only this user may
+//! list.
 
 use std::fs::DirBuilder;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kiuas_common::Shutdown;
 use rustix::process::Pid;
 use tokio::net::UnixDatagram;
-use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
+
+use crate::event::{Event, Outbox};
 
 /// Longer datagrams are cut off: the messages that count are short.
 const LONGEST_MESSAGE: usize = 4096;
-
-/// What a child said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Notice {
-    /// It may receive work.
-    Ready(Pid),
-    /// It has stopped taking work.
-    Stopping(Pid),
-}
 
 /// The private directory of the sockets; goes with its owner.
 #[derive(Debug)]
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    pub(crate) fn create() -> io::Result<Self> {
+    /// A new one. `shared` if children of another user must reach their sockets in it.
+    pub(crate) fn create(shared: bool) -> io::Result<Self> {
         let name = format!(
             "kiuas-pool-{}-{:08x}",
             std::process::id(),
@@ -38,12 +34,17 @@ impl Directory {
         let path = std::env::temp_dir().join(name);
         // Fails if the path exists: nobody can have prepared it for us.
         DirBuilder::new()
-            .mode(0o700)
+            .mode(if shared { 0o711 } else { 0o700 })
             .create(&path)
             .map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", path.display()))
             })?;
         Ok(Self(path))
+    }
+
+    /// The one that the program before has made.
+    pub(crate) fn restore(path: PathBuf) -> Self {
+        Self(path)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -67,9 +68,21 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
-    pub(crate) fn open(directory: &Directory, number: u64) -> io::Result<Self> {
+    /// The socket of start `number`, which user `uid` may write to.
+    pub(crate) fn open(directory: &Directory, number: u64, uid: Option<u32>) -> io::Result<Self> {
         let path = directory.path().join(number.to_string());
         let socket = UnixDatagram::bind(&path)?;
+        if uid.is_some() {
+            std::os::unix::fs::chown(&path, uid, None)?;
+        }
+        Ok(Self { path, socket })
+    }
+
+    /// The one that the program before has opened.
+    pub(crate) fn restore(path: PathBuf, socket: OwnedFd) -> io::Result<Self> {
+        let socket = std::os::unix::net::UnixDatagram::from(socket);
+        socket.set_nonblocking(true)?;
+        let socket = UnixDatagram::from_std(socket)?;
         Ok(Self { path, socket })
     }
 
@@ -78,15 +91,17 @@ impl Mailbox {
     }
 
     /// Passes on what `pid` says, until the result is dropped.
-    pub(crate) fn listen(self, pid: Pid, notices: Sender<Notice>, tasks: &Shutdown) -> Listening {
+    pub(crate) fn listen(self, pid: Pid, outbox: Outbox, tasks: &Shutdown) -> Listening {
         let Self { path, socket } = self;
+        let socket = Arc::new(socket);
+        let heard = Arc::clone(&socket);
         let task = tasks.spawn(async move {
             let mut buffer = [0; LONGEST_MESSAGE];
             loop {
-                match socket.recv(&mut buffer).await {
+                match heard.recv(&mut buffer).await {
                     Ok(length) => {
-                        for notice in read(&buffer[..length], pid) {
-                            if notices.send(notice).await.is_err() {
+                        for event in read(&buffer[..length], pid) {
+                            if !outbox.send(event).await {
                                 return;
                             }
                         }
@@ -98,7 +113,7 @@ impl Mailbox {
                 }
             }
         });
-        Listening { path, task }
+        Listening { path, socket, task }
     }
 }
 
@@ -106,7 +121,20 @@ impl Mailbox {
 #[derive(Debug)]
 pub(crate) struct Listening {
     path: PathBuf,
+    socket: Arc<UnixDatagram>,
     task: JoinHandle<()>,
+}
+
+impl Listening {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Drop for Listening {
@@ -117,12 +145,12 @@ impl Drop for Listening {
 }
 
 /// The lines that matter here; everything else a child may say is none of the pool's business.
-fn read(message: &[u8], pid: Pid) -> Vec<Notice> {
+fn read(message: &[u8], pid: Pid) -> Vec<Event> {
     let lines = message.split(|byte| *byte == b'\n');
     lines
         .filter_map(|line| match line {
-            b"READY=1" => Some(Notice::Ready(pid)),
-            b"STOPPING=1" => Some(Notice::Stopping(pid)),
+            b"READY=1" => Some(Event::Ready(pid)),
+            b"STOPPING=1" => Some(Event::Stopping(pid)),
             _ => None,
         })
         .collect()

@@ -5,16 +5,16 @@ mod cli;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use clap::error::ErrorKind;
 use kiuas_common::settings::Sources;
 use kiuas_common::telemetry::{self, TelemetrySettings};
 use kiuas_common::{Settings, exit, notify};
 use kiuas_pool::control::{client, in_words};
-use kiuas_pool::{PoolError, PoolSettings};
+use kiuas_pool::{Invocation, PoolError, PoolSettings};
 
-use cli::{Cli, Command, Ctl, Health, Run, Verb};
+use cli::{Check, Cli, Command, Ctl, Health, Run, Verb};
 
 /// What went wrong, and whose fault it is.
 enum Failure {
@@ -25,6 +25,12 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
+    // First of all: this process is about to become somebody else.
+    let mut arguments = std::env::args().skip(1);
+    if let (Some("child"), Some(plan)) = (arguments.next().as_deref(), arguments.next()) {
+        let Err(error) = kiuas_pool::become_child(&plan);
+        return exit::report(&error, error.status);
+    }
     kiuas_common::tls::install_provider();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -33,6 +39,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(arguments) => run(arguments),
         Command::Ctl(ctl) => control(&ctl),
+        Command::Check(arguments) => check(arguments),
         Command::Health(arguments) => health(&arguments),
     };
     match result {
@@ -43,21 +50,45 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Run) -> Result<(), Failure> {
-    let (name, settings, telemetry) = prepare(arguments).map_err(Failure::Usage)?;
+    let invocation = Invocation::of_this_process()
+        .context("cannot find the pool's own program")
+        .map_err(Failure::Runtime)?;
+    let (pools, telemetry) = prepare(arguments).map_err(Failure::Usage)?;
     let _telemetry =
         telemetry::start(&telemetry, "kiuas-pool").map_err(|error| Failure::Usage(error.into()))?;
     notify::follow_parent()
         .context("cannot follow the process that started the pool")
         .map_err(Failure::Runtime)?;
-    let pool = kiuas_pool::run(&name, &settings);
-    match runtime().map_err(Failure::Runtime)?.block_on(pool) {
+    let all = kiuas_pool::run(&pools, invocation);
+    match runtime().map_err(Failure::Runtime)?.block_on(all) {
         Ok(()) => Ok(()),
-        Err(error @ PoolError::WrongSettings { .. }) => Err(Failure::Usage(error.into())),
+        Err(error @ (PoolError::WrongSettings { .. } | PoolError::Settings(_))) => {
+            Err(Failure::Usage(error.into()))
+        }
         Err(error) => Err(Failure::Runtime(error.into())),
     }
 }
 
-fn prepare(arguments: Run) -> anyhow::Result<(String, PoolSettings, TelemetrySettings)> {
+/// What an upgrade asks of a new program: does it accept the settings, and what the old one would say?
+fn check(arguments: Check) -> Result<(), Failure> {
+    let understood = arguments.form.is_none_or(|form| form == kiuas_pool::FORM);
+    if !understood {
+        let own = kiuas_pool::FORM;
+        let error = anyhow!(
+            "the running pool hands over in another form than {own}, which this program reads: stop it and start this one"
+        );
+        return Err(Failure::Usage(error));
+    }
+    let (pools, _) = prepare(arguments.run).map_err(Failure::Usage)?;
+    for (name, settings) in &pools {
+        kiuas_pool::check(name, settings).map_err(|error| Failure::Usage(error.into()))?;
+    }
+    Ok(())
+}
+
+type Pools = Vec<(String, PoolSettings)>;
+
+fn prepare(arguments: Run) -> anyhow::Result<(Pools, TelemetrySettings)> {
     let mut sources = Sources::from_process()?;
     if let Some(directory) = &arguments.config {
         sources.directory.clone_from(directory);
@@ -66,11 +97,8 @@ fn prepare(arguments: Run) -> anyhow::Result<(String, PoolSettings, TelemetrySet
         sources = sources.with(key, value);
     }
     let settings = Settings::load(&sources)?;
-    let mut pool = PoolSettings::load(&settings, &arguments.name)?;
-    let name = arguments.name.clone();
-    arguments.override_settings(&mut pool);
-    pool.validate(&name)?;
-    Ok((name, pool, settings.section("telemetry")?))
+    let telemetry = settings.section("telemetry")?;
+    Ok((arguments.pools(&settings)?, telemetry))
 }
 
 fn health(arguments: &Health) -> Result<(), Failure> {

@@ -96,7 +96,7 @@ impl PoolMetrics {
         match event {
             RollEvent::Done { .. } => drop(self.rolls.inc()),
             RollEvent::GivenUp { .. } => drop(self.roll_failures.inc()),
-            RollEvent::Began { .. } | RollEvent::Retry { .. } => {}
+            RollEvent::Began { .. } | RollEvent::Retry { .. } | RollEvent::Restored { .. } => {}
         }
     }
 }

@@ -94,6 +94,12 @@ impl Monitor {
         self.boards.started(pid, scoreboard);
     }
 
+    /// True if the child writes its board, as our own programs do.
+    pub(crate) fn hears(&self, pid: Pid) -> bool {
+        let board = self.boards.get(pid);
+        board.is_some_and(|board| board.scoreboard().snapshot().is_written)
+    }
+
     /// A child has ended; `killed` if by SIGKILL that the pool did not send. Says what was running there.
     pub(crate) fn ended(&self, pid: Pid, killed: bool) -> LastWords {
         self.boards.ended(pid, killed)

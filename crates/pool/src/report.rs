@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
+use crate::board::LastWords;
 use crate::roster::{Ending, Exit, RollEvent};
 
 /// How a child ended and after how long.
@@ -33,14 +34,16 @@ pub(crate) fn ready(pid: Pid) {
     tracing::info!(child.pid = pid, "process {pid} is ready");
 }
 
-/// The one line about a child's end.
-pub(crate) fn ended(exit: &Exit) {
+/// The one line about a child's end: who, why, what was running there, how long it took. Also returned, for
+/// who looks at the pool.
+pub(crate) fn ended(exit: &Exit, last: &LastWords) -> String {
     let pid = exit.pid.as_raw_nonzero().get();
     let drained = exit.drained.map_or_else(|| "-".to_owned(), time);
-    let message = ending(exit);
+    let message = format!("ended {}; running then: {last}", ending(exit));
     let (seat, generation, ran) = (exit.seat, exit.generation, time(exit.ran));
     let (cause, status) = (exit.cause.label(), exit.ending.to_string());
-    if exit.cause.is_orderly() && exit.ending == Ending::Status(0) {
+    let running = last.running.len() + last.more;
+    if exit.cause.is_orderly() && exit.ending == Ending::Status(0) && running == 0 {
         tracing::info!(
             child.pid = pid,
             child.seat = seat,
@@ -49,7 +52,8 @@ pub(crate) fn ended(exit: &Exit) {
             status,
             ran,
             drained,
-            "ended {message}"
+            running,
+            "{message}"
         );
     } else {
         tracing::warn!(
@@ -60,9 +64,11 @@ pub(crate) fn ended(exit: &Exit) {
             status,
             ran,
             drained,
-            "ended {message}"
+            running,
+            "{message}"
         );
     }
+    message
 }
 
 pub(crate) fn roll(event: &RollEvent) {
@@ -80,11 +86,24 @@ pub(crate) fn roll(event: &RollEvent) {
                 "a new child failed during the roll, trying again"
             );
         }
-        RollEvent::GivenUp { reason, renewed } => {
+        RollEvent::GivenUp {
+            generation,
+            back_to,
+            reason,
+            renewed,
+        } => {
             tracing::error!(
+                generation,
+                back_to,
                 reason,
                 renewed,
-                "roll given up, the children that serve go on serving: {reason}"
+                "roll given up, generation {back_to} goes on serving: {reason}"
+            );
+        }
+        RollEvent::Restored { generation } => {
+            tracing::warn!(
+                generation,
+                "every child is of generation {generation} again"
             );
         }
     }

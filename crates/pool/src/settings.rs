@@ -240,7 +240,12 @@ impl PoolSettings {
             processes: self.processes,
             start_timeout: self.start_timeout.duration(),
             drain_timeout: self.drain_timeout.duration(),
-            ready_after: self.ready_after.map(Period::duration),
+            ready_after: self
+                .ready_after
+                .filter(|_| self.readiness() == Ready::After)
+                .map(Period::duration),
+            probation: self.probation.duration(),
+            surge: self.surge,
             backoff: BackoffPolicy {
                 shortest: self.backoff_min.duration(),
                 longest: self.backoff_max.duration(),

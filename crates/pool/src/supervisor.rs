@@ -1,319 +1,344 @@
-//! The loop that makes the world as the [`Roster`](crate::roster::Roster) wants it.
+//! The loop over all pools of the process: signals, ended processes, events, and the end.
 
-use std::collections::HashMap;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod children;
+mod error;
+mod hooks;
+mod orders;
+mod pool;
+mod signals;
+mod upgrade;
+
 use std::time::Instant;
 
-use kiuas_common::admin::{self, Health};
-use kiuas_common::listener::ListenerError;
-use kiuas_common::metrics::Metrics;
+use kiuas_common::listener::{self, Inherited};
 use kiuas_common::{Shutdown, notify};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
-use crate::launch::Launcher;
-use crate::mailbox::{Listening, Notice};
-use crate::metrics::{PoolMetrics, SPAWN_FAILED};
-use crate::roster::{Action, Ending, Roster};
+pub use error::PoolError;
+pub use upgrade::Invocation;
+
+use crate::command::{Answer, Command, Order};
+use crate::errand::Errands;
+use crate::event::{Event, Inbox, Outbox};
+use crate::handover::{self, Handover};
+use crate::launch::Version;
+use crate::reap;
 use crate::settings::PoolSettings;
-use crate::sockets::Sockets;
-use crate::{reap, report};
+use error::system;
+use pool::{Common, Pool, Stage};
+use signals::{Signals, Wish};
 
-/// Notices of children that wait to be read; a child that talks more waits.
-const MOST_NOTICES: usize = 256;
-/// Exit status by which our programs say that their settings or arguments are wrong.
-const WRONG_SETTINGS: i32 = 64;
-
-/// Why a pool could not start or go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PoolError {
-    /// A listening socket.
-    #[error(transparent)]
-    Listener(#[from] ListenerError),
-    /// The command cannot be run at all.
-    #[error("cannot run `{program}`{}", hint(.source))]
-    Command {
-        /// The program.
-        program: String,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// The command runs, and says that trying again is useless.
-    #[error("`{program}` says that its settings are wrong (exit status 64); its message is above")]
-    WrongSettings {
-        /// The program.
-        program: String,
-    },
-    /// A signal handler, the private directory, or the like.
-    #[error("cannot {what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-}
-
-fn hint(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::NotFound => {
-            ": there is no such program (is it on PATH, is its interpreter installed?)"
-        }
-        io::ErrorKind::PermissionDenied => ": it may not be executed",
-        _ => "",
-    }
-}
-
-fn system(what: &'static str) -> impl FnOnce(io::Error) -> PoolError {
-    move |source| PoolError::System { what, source }
-}
-
-/// Runs pool `name` until SIGTERM or SIGINT, and returns when every child is gone.
+/// Runs the pools until SIGTERM or SIGINT, and returns when every child is gone.
 ///
 /// It must run on the main thread, in a current-thread runtime, in a process that starts no other
 /// children.
 ///
 /// # Errors
-/// The pool could not start. Once it has, it does not give up.
-pub async fn run(name: &str, settings: &PoolSettings) -> Result<(), PoolError> {
+/// A pool could not start. Once all have, they do not give up.
+pub async fn run(
+    pools: &[(String, PoolSettings)],
+    invocation: Invocation,
+) -> Result<(), PoolError> {
     let tasks = Shutdown::new();
-    let result = Supervisor::start(name, settings, &tasks)?.supervise().await;
+    let started = Supervisor::start(pools, invocation, &tasks);
+    let result = match started {
+        Ok(supervisor) => supervisor.supervise().await,
+        Err(error) => Err(error),
+    };
     tasks.cut();
     result
 }
 
+/// Checks what can be checked of a pool's settings without starting it: that its program can be run, and
+/// that its users and groups are there.
+///
+/// # Errors
+/// What [`run`] would fail with.
+pub fn check(name: &str, settings: &PoolSettings) -> Result<(), PoolError> {
+    Pool::identity(name, settings)?;
+    let command = settings.command.clone();
+    let program = command.first().cloned().unwrap_or_default();
+    Version::pin(command)
+        .map(drop)
+        .map_err(|source| PoolError::Command { program, source })
+}
+
 struct Supervisor {
-    program: String,
-    roster: Roster,
-    launcher: Launcher,
-    sockets: Sockets,
-    mailboxes: HashMap<Pid, Listening>,
-    notices: mpsc::Receiver<Notice>,
+    pools: Vec<Pool>,
     signals: Signals,
-    metrics: PoolMetrics,
-    health: Health,
-    ready: Arc<AtomicUsize>,
+    inbox: Inbox,
+    outbox: Outbox,
+    errands: Errands,
+    tasks: Shutdown,
+    invocation: Invocation,
+    /// An upgrade that waits for its check, by whom it was asked for.
+    upgrade: Option<Upgrade>,
     announced: bool,
-    served: bool,
     stopping: bool,
-    failure: Option<PoolError>,
+}
+
+struct Upgrade {
+    next: Invocation,
+    reply: Option<oneshot::Sender<Answer>>,
 }
 
 impl Supervisor {
-    fn start(name: &str, settings: &PoolSettings, tasks: &Shutdown) -> Result<Self, PoolError> {
+    fn start(
+        pools: &[(String, PoolSettings)],
+        invocation: Invocation,
+        tasks: &Shutdown,
+    ) -> Result<Self, PoolError> {
         // Before the first child, so that no signal finds the default action.
         let signals = Signals::install().map_err(system("handle signals"))?;
         reap::adopt_orphans().map_err(system("become the reaper of orphans"))?;
-        let sockets = Sockets::open(name, &settings.listen)?;
-        let metrics = Metrics::new();
-        let health = Health::new();
-        let ready = Arc::new(AtomicUsize::new(0));
-        let pool_metrics = PoolMetrics::new(&metrics);
-        if let Some(address) = &settings.admin {
-            admin::serve(address, health.clone(), metrics, tasks)?;
-        }
-        let seen = Arc::clone(&ready);
-        health.add_check("children", move || {
-            let ready = seen.load(Ordering::Acquire);
-            std::future::ready(if ready > 0 {
-                Ok(())
-            } else {
-                Err("none is ready".to_owned())
-            })
-        });
-        health.set_ready(true);
-        let (sender, notices) = mpsc::channel(MOST_NOTICES);
-        let launcher = Launcher::new(settings.command.clone(), sender, tasks.clone())
-            .map_err(system("make the pool's runtime directory"))?;
-        Ok(Self {
-            program: settings.command.first().cloned().unwrap_or_default(),
-            roster: Roster::new(settings.policy()),
-            launcher,
-            sockets,
-            mailboxes: HashMap::new(),
-            notices,
+        let before = handover::read().map_err(system("read what the program before says"))?;
+        let (outbox, inbox) = Outbox::new();
+        let errands = Errands::default();
+        let mut supervisor = Self {
+            pools: Vec::new(),
             signals,
-            metrics: pool_metrics,
-            health,
-            ready,
+            inbox,
+            outbox,
+            errands,
+            tasks: tasks.clone(),
+            invocation,
+            upgrade: None,
             announced: false,
-            served: false,
             stopping: false,
-            failure: None,
-        })
+        };
+        match before {
+            Some(handover) => supervisor.go_on(handover, pools)?,
+            None => {
+                let inherited = listener::inherited()?;
+                supervisor.begin(pools, inherited)?;
+            }
+        }
+        Ok(supervisor)
+    }
+
+    fn common(&self) -> Common {
+        Common {
+            outbox: self.outbox.of(self.pools.len()),
+            errands: self.errands.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+
+    /// Starts `pools`. Inherited sockets belong to the pool that has their name; to the only one whatever
+    /// their name.
+    fn begin(
+        &mut self,
+        pools: &[(String, PoolSettings)],
+        mut inherited: Vec<Inherited>,
+    ) -> Result<(), PoolError> {
+        let alone = pools.len() == 1;
+        for (name, settings) in pools {
+            let own = inherited.extract_if(.., |socket| alone || socket.name == *name);
+            let own = own.collect();
+            let pool = Pool::start(name, settings, own, self.common())?;
+            self.pools.push(pool);
+        }
+        for socket in inherited {
+            tracing::warn!(
+                "the inherited socket `{}` has the name of no pool and is closed",
+                socket.name
+            );
+        }
+        Ok(())
+    }
+
+    /// Goes on with what the program before supervised. Pools that the settings do not name any more end,
+    /// new ones are started.
+    fn go_on(
+        &mut self,
+        handover: Handover,
+        pools: &[(String, PoolSettings)],
+    ) -> Result<(), PoolError> {
+        let known: Vec<String> = handover.pools.iter().map(|one| one.name.clone()).collect();
+        for state in handover.pools {
+            let settings = pools.iter().find(|(name, _)| *name == state.name);
+            let gone = settings.is_none();
+            let settings =
+                settings.map_or_else(|| state.settings.clone(), |(_, settings)| settings.clone());
+            let mut pool = Pool::restore(state, &settings, self.common())?;
+            if gone {
+                tracing::warn!(
+                    "pool `{}` is not in the settings any more and ends",
+                    pool.name
+                );
+                pool.stop();
+            }
+            self.pools.push(pool);
+        }
+        let new: Vec<_> = pools
+            .iter()
+            .filter(|(name, _)| !known.contains(name))
+            .cloned()
+            .collect();
+        self.begin(&new, Vec::new())?;
+        self.reap();
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!("upgraded to version {version}, every child is still here");
+        Ok(())
     }
 
     async fn supervise(mut self) -> Result<(), PoolError> {
         loop {
-            let now = Instant::now();
-            for action in self.roster.plan(now) {
-                self.perform(action);
+            for pool in &mut self.pools {
+                pool.step();
             }
             self.account();
-            if self.roster.is_over(now) {
+            if self.pools.iter().all(|pool| pool.stage == Stage::Over) {
                 break;
             }
-            let deadline = self.roster.next_deadline(now);
+            let deadline = self.pools.iter().filter_map(Pool::next_deadline).min();
             tokio::select! {
-                event = self.signals.next() => self.signalled(event),
-                Some(notice) = self.notices.recv() => self.heard(&notice),
+                wish = self.signals.next() => self.signalled(wish),
+                Some((pool, event)) = self.inbox.recv() => self.happened(pool, event),
                 () = until(deadline) => {}
             }
         }
-        for pid in self.roster.unkillable() {
-            tracing::error!(
-                child.pid = pid.as_raw_nonzero().get(),
-                "a process did not end by SIGKILL, leaving it"
-            );
-        }
         tracing::info!("every child is gone, the pool ends");
-        self.failure.map_or(Ok(()), Err)
+        let failures = self.pools.into_iter().filter_map(|pool| pool.failure);
+        failures.into_iter().next().map_or(Ok(()), Err)
     }
 
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::Spawn { seat, generation } => self.spawn(seat, generation),
-            Action::Terminate(pid) => send(kill_process(pid, Signal::TERM), pid),
-            // The whole group: what a child started itself must not outlive a kill. The child is not
-            // yet reaped, so its number cannot mean another group.
-            Action::Kill(pid) => {
-                send(kill_process(pid, Signal::KILL), pid);
-                send(kill_process_group(pid, Signal::KILL), pid);
-            }
-        }
-    }
-
-    fn spawn(&mut self, seat: usize, generation: u64) {
-        // A failure earlier in the same plan has ended the pool already.
-        if self.stopping {
-            return;
-        }
-        match self.launcher.launch(seat, &self.sockets) {
-            Ok((pid, listening)) => {
-                self.mailboxes.insert(pid, listening);
-                self.metrics.started();
-                report::started(pid, seat, generation);
-                self.roster.spawned(seat, pid, Instant::now());
-            }
-            Err(source) if !self.served && is_hopeless(&source) => {
-                let program = self.program.clone();
-                self.fail(PoolError::Command { program, source });
-            }
-            Err(error) => {
-                self.metrics.ended(SPAWN_FAILED);
-                let reason = format!("cannot run `{}`: {error}", self.program);
-                let pause = self.roster.spawn_failed(seat, &reason, Instant::now());
-                tracing::error!(child.seat = seat, pause = report::time(pause), "{reason}");
-            }
-        }
-    }
-
-    fn signalled(&mut self, event: Event) {
-        match event {
-            Event::ChildEnded => {
-                for (pid, ending) in reap::ended() {
-                    self.reaped(pid, ending);
-                }
-            }
-            Event::Roll if self.stopping => {}
-            Event::Roll => {
-                tracing::info!("received SIGHUP, rolling");
-                self.roster.want_roll();
-            }
-            Event::Stop(name) if self.stopping => {
+    fn signalled(&mut self, wish: Wish) {
+        match wish {
+            Wish::Reap => self.reap(),
+            Wish::Stop(name) if self.stopping => {
                 tracing::warn!(signal = name, "received {name} again, killing what is left");
-                self.roster.cut(Instant::now());
+                self.pools.iter_mut().for_each(Pool::cut);
             }
-            Event::Stop(name) => {
+            Wish::Stop(name) => {
                 tracing::info!(signal = name, "received {name}, draining");
                 self.stop();
             }
-        }
-    }
-
-    fn reaped(&mut self, pid: Pid, ending: Ending) {
-        self.mailboxes.remove(&pid);
-        let Some(exit) = self.roster.exited(pid, ending, Instant::now()) else {
-            let pid = pid.as_raw_nonzero().get();
-            tracing::debug!(
-                orphan.pid = pid,
-                status = ending.to_string(),
-                "collected an orphan"
-            );
-            return;
-        };
-        self.metrics.ended(exit.cause.label());
-        report::ended(&exit);
-        if !self.served && !self.stopping && ending == Ending::Status(WRONG_SETTINGS) {
-            let program = self.program.clone();
-            self.fail(PoolError::WrongSettings { program });
-        }
-    }
-
-    fn heard(&mut self, notice: &Notice) {
-        match *notice {
-            Notice::Ready(pid) => {
-                if self.roster.ready(pid, Instant::now()) {
-                    report::ready(pid);
+            _ if self.stopping => {}
+            Wish::Roll => {
+                tracing::info!("received SIGHUP, rolling");
+                for pool in &mut self.pools {
+                    pool.roll(None);
                 }
             }
-            Notice::Stopping(pid) => self.roster.stopping_by_itself(pid, Instant::now()),
+            Wish::Upgrade => {
+                tracing::info!("received SIGUSR2, upgrading");
+                self.want_upgrade(None, None);
+            }
+            Wish::More | Wish::Fewer => {
+                for pool in &mut self.pools {
+                    let target = pool.roster.target();
+                    let more = wish == Wish::More;
+                    pool.resize(if more {
+                        target + 1
+                    } else {
+                        target.saturating_sub(1)
+                    });
+                }
+            }
         }
     }
 
-    fn fail(&mut self, error: PoolError) {
-        self.failure.get_or_insert(error);
-        self.stop();
+    fn happened(&mut self, pool: usize, event: Event) {
+        match event {
+            Event::Order(Order {
+                command: Command::Upgrade { program },
+                reply,
+            }) => self.want_upgrade(program, reply),
+            Event::Checked(result) => self.upgrade(result),
+            event => {
+                if let Some(pool) = self.pools.get_mut(pool) {
+                    pool.happened(event);
+                }
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        for (pid, ending) in reap::ended() {
+            let known = self.errands.ended(pid, ending)
+                || self.pools.iter_mut().any(|pool| pool.reaped(pid, ending));
+            if !known {
+                tracing::debug!(
+                    orphan.pid = pid.as_raw_nonzero().get(),
+                    status = ending.to_string(),
+                    "collected an orphan"
+                );
+            }
+        }
     }
 
     fn stop(&mut self) {
         self.stopping = true;
-        self.health.set_ready(false);
         notify::stopping();
-        self.sockets.close();
-        self.roster.stop(Instant::now());
+        self.pools.iter_mut().for_each(Pool::stop);
     }
 
     /// Tells the world what has changed.
     fn account(&mut self) {
-        for event in self.roster.take_events() {
-            report::roll(&event);
-            self.metrics.rolled(&event);
+        // One that cannot start takes the others with it: they are one service.
+        if !self.stopping && self.pools.iter().any(|pool| pool.failure.is_some()) {
+            self.stop();
         }
-        let count = self.roster.count();
-        self.metrics.count(count);
-        self.ready.store(count.ready, Ordering::Release);
-        self.served |= count.ready > 0;
-        if !self.announced && self.roster.is_full() {
+        if !self.announced && self.pools.iter().all(|pool| pool.announced) {
             self.announced = true;
-            tracing::info!(children = count.ready, "every child is ready");
             notify::ready();
         }
     }
-}
 
-/// Nothing to wait for: the same start would fail again.
-fn is_hopeless(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-    ) || error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error())
-}
-
-fn send(sent: Result<(), Errno>, pid: Pid) {
-    match sent {
-        // Gone already: its end is on the way to us.
-        Ok(()) | Err(Errno::SRCH) => {}
-        Err(error) => {
-            tracing::error!(%error, child.pid = pid.as_raw_nonzero().get(), "cannot signal a child");
+    fn want_upgrade(
+        &mut self,
+        program: Option<std::path::PathBuf>,
+        reply: Option<oneshot::Sender<Answer>>,
+    ) {
+        let preparing = |pool: &Pool| pool.stage == Stage::Preparing;
+        let not = match &self.upgrade {
+            _ if self.stopping => Some("the pool ends"),
+            Some(_) => Some("an upgrade is under way"),
+            None if self.pools.iter().any(preparing) => Some("the pool has not started yet"),
+            None => None,
+        };
+        if let Some(not) = not {
+            tracing::warn!("no upgrade: {not}");
+            return answer(reply, Err(not.to_owned()));
         }
+        let mut next = self.invocation.clone();
+        if let Some(program) = program {
+            next.program = program;
+        }
+        next.check(&self.errands, &self.outbox, &self.tasks);
+        self.upgrade = Some(Upgrade { next, reply });
+    }
+
+    /// The new program has been asked whether it could go on.
+    fn upgrade(&mut self, checked: Result<(), String>) {
+        let Some(Upgrade { next, reply }) = self.upgrade.take() else {
+            return;
+        };
+        let problem = match checked {
+            _ if self.stopping => "the pool ends".to_owned(),
+            Err(problem) => format!("the new program does not accept the settings: {problem}"),
+            Ok(()) => {
+                // What has arrived and was not dealt with would be lost.
+                while let Ok((pool, event)) = self.inbox.try_recv() {
+                    self.happened(pool, event);
+                }
+                self.reap();
+                answer(reply, Ok("the new program takes over".to_owned()));
+                let error = next.become_next(&self.pools);
+                tracing::error!(%error, "no upgrade: cannot execute the new program: {error}");
+                return;
+            }
+        };
+        tracing::error!("no upgrade, nothing has changed: {problem}");
+        answer(reply, Err(problem));
+    }
+}
+
+fn answer(reply: Option<oneshot::Sender<Answer>>, answer: Answer) {
+    if let Some(reply) = reply {
+        // Who asked may not wait any more.
+        drop(reply.send(answer));
     }
 }
 
@@ -321,38 +346,5 @@ async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-enum Event {
-    ChildEnded,
-    Roll,
-    Stop(&'static str),
-}
-
-struct Signals {
-    child: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn install() -> io::Result<Self> {
-        Ok(Self {
-            child: signal(SignalKind::child())?,
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Event {
-        tokio::select! {
-            _ = self.child.recv() => Event::ChildEnded,
-            _ = self.hangup.recv() => Event::Roll,
-            _ = self.interrupt.recv() => Event::Stop("SIGINT"),
-            _ = self.terminate.recv() => Event::Stop("SIGTERM"),
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! The serving threads: start, accept, drain.
 
 mod accept;
-mod closing;
 mod places;
 
 use std::io;

@@ -58,7 +58,11 @@ pub fn inherited() -> Result<Vec<Inherited>, ListenerError> {
         .collect()
 }
 
-fn take(number: i32) -> io::Result<Listener> {
+/// Takes over the listening socket with the descriptor `number`, which came through execve(2).
+///
+/// # Errors
+/// It is not open, was taken before, or is no listening socket.
+pub fn take(number: i32) -> io::Result<Listener> {
     let socket = Socket::from(descriptors::inherit(number)?);
     if !socket.is_listener()? {
         return Err(io::Error::new(

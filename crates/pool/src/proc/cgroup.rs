@@ -72,6 +72,23 @@ impl MemoryGroup {
         parse_oom_kills(&super::read(self.directory.join(self.events_file()))?)
     }
 
+    /// Memory that it uses and cannot simply give up, bytes: without the files that are only cached.
+    pub(crate) fn used(&self) -> Option<u64> {
+        let (usage, cached) = match self.version {
+            Version::One => ("memory.usage_in_bytes", "total_inactive_file "),
+            Version::Two => ("memory.current", "inactive_file "),
+        };
+        let usage: u64 = super::read(self.directory.join(usage))?
+            .trim()
+            .parse()
+            .ok()?;
+        let statistics = super::read(self.directory.join("memory.stat"))?;
+        let cached = statistics
+            .lines()
+            .find_map(|line| line.strip_prefix(cached)?.trim().parse().ok());
+        Some(usage.saturating_sub(cached.unwrap_or(0)))
+    }
+
     /// The smallest limit of the group and those above it, bytes.
     pub(crate) fn limit(&self) -> Option<u64> {
         let name = match self.version {

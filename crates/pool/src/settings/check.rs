@@ -196,7 +196,7 @@ impl PoolSettings {
             &self.hooks.stopped,
         ];
         let empty = |hook: &&Vec<String>| hook.first().is_some_and(String::is_empty);
-        if hooks.iter().any(|hook| empty(hook)) {
+        if hooks.iter().any(empty) {
             return Some(("hooks", "a program must not be empty".to_owned()));
         }
         if let Some(Address::Tcp(address)) = &self.control {

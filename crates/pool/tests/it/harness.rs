@@ -105,6 +105,8 @@ impl Pool {
             .env("TMPDIR", settings.path())
             .env_remove("KIUAS_ENV")
             .env("KIUAS__TELEMETRY__LEVEL", "debug")
+            // Most tests need no patience for what a new child may do later.
+            .env("KIUAS__POOL__WEB__PROBATION", "100ms")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -7,11 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kiuas_common::Address;
-use kiuas_common::listener::{Stream, TokioListener};
+use kiuas_common::listener::{self, LAST_HANDSHAKES, Stream, TokioListener};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
-use super::closing::{self, LAST_HANDSHAKES};
 use crate::connection::{self, Accepted};
 use crate::exchange::Place;
 use crate::listeners::Front;
@@ -102,7 +101,7 @@ impl Gate {
 
     /// Bounded: where the kernel cannot keep others out, they may go on to connect.
     async fn empty_queue(&self) {
-        if let Err(error) = closing::let_nobody_in(&self.listener) {
+        if let Err(error) = listener::let_nobody_in(&self.listener) {
             tracing::debug!(%error, "connections may begin on {} until it closes", self.address);
         }
         let grace = self.worker.plan().limits.drain_grace;

@@ -3,13 +3,13 @@
 //! kernel lets nobody in any more, then the queue is emptied, then the socket closes.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use kiuas_common::listener::TokioListener;
-use socket2::{SockFilter, SockRef};
+use socket2::{Domain, SockFilter, SockRef};
 
-/// Handshakes that have begun come to their end meanwhile.
-pub(super) const LAST_HANDSHAKES: Duration = Duration::from_millis(250);
+/// Handshakes that have begun when nobody is let in any more come to their end meanwhile.
+pub const LAST_HANDSHAKES: Duration = Duration::from_millis(250);
 
 /// Classic BPF over a TCP segment (Linux `networking/filter`): whatever has SYN set is dropped, the rest
 /// passes. A visitor repeats his SYN after a second and is refused by then.
@@ -29,9 +29,10 @@ const WITHOUT_SYN: [SockFilter; 4] = [
 ///
 /// # Errors
 /// The kernel knows no filters; new connections go on to come.
-pub(super) fn let_nobody_in(listener: &TokioListener) -> io::Result<()> {
-    match listener {
-        TokioListener::Tcp(listener) => SockRef::from(listener).attach_filter(&WITHOUT_SYN),
-        TokioListener::Unix(_) => Ok(()),
+pub fn let_nobody_in(listener: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    match socket.domain()? {
+        Domain::IPV4 | Domain::IPV6 => socket.attach_filter(&WITHOUT_SYN),
+        _ => Ok(()),
     }
 }
