@@ -14,9 +14,9 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use super::open::{Root, Stamp};
 use super::range::Span;
 
-/// Up to this length, memory alone is as fast as anything; above, the open file is kept as well, for
-/// connections where the kernel sends it by itself.
-const MEMORY_ALONE: u64 = 32 * 1024;
+/// Up to this length, memory alone is as fast as anything (measured); above, the open file is kept as
+/// well, for connections where the kernel sends it by itself.
+const MEMORY_ALONE: u64 = 64 * 1024;
 /// A file that is being written may look different after it was read; so often it is read again.
 const ATTEMPTS: usize = 3;
 
@@ -107,12 +107,12 @@ impl Source {
     /// probably read ahead.
     #[must_use]
     pub fn is_at_hand(&self, span: Span) -> bool {
+        let Some(file) = self.file.as_ref().filter(|_| self.content.is_none()) else {
+            return self.content.is_some();
+        };
         let mut byte = [0];
-        let outcome = self.file.as_ref().map(|file| {
-            let slice = &mut [IoSliceMut::new(&mut byte)];
-            preadv2(file, slice, span.last, ReadWriteFlags::NOWAIT)
-        });
-        self.content.is_some() || matches!(outcome, Some(Ok(1)))
+        let slice = &mut [IoSliceMut::new(&mut byte)];
+        preadv2(file, slice, span.last, ReadWriteFlags::NOWAIT) == Ok(1)
     }
 
     /// True if a file with `stamp` still has this content.

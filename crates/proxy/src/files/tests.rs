@@ -75,8 +75,8 @@ fn small_files_are_kept_in_memory_and_larger_ones_open() {
         .expect("root");
     for (length, memory, open) in [
         (0, true, false),
-        (32 << 10, true, false),
-        ((32 << 10) + 1, true, true),
+        (64 << 10, true, false),
+        ((64 << 10) + 1, true, true),
         (128 << 10, true, true),
         ((128 << 10) + 1, false, true),
     ] {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response};
@@ -22,6 +22,8 @@ use crate::record::Recorded;
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 const NO_CHUNK: &[u8] = b"0\r\n\r\n";
+/// To copy less than this behind a head is cheaper than to hand the kernel several pieces.
+const SHORT: usize = 4 * 1024;
 
 /// Why an answer breaks off; the connection ends with it, so that nobody takes it for complete.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,8 @@ pub(super) struct Writing {
     pending: Pending,
     /// Looked at, not written.
     ahead: Option<Frame<Bytes>>,
+    /// The file was seen to be ready up to here; not for longer than one turn.
+    ready: u64,
     ended: bool,
     pub(super) close: bool,
 }
@@ -74,6 +78,7 @@ impl Writing {
                 framing,
                 pending: Pending::default(),
                 ahead: None,
+                ready: 0,
                 ended: false,
                 close,
             };
@@ -90,15 +95,18 @@ impl Writing {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError>> {
         loop {
-            ready!(self.pending.poll_rest(io, pulse, cx))?;
+            if self.pending.poll_rest(io, pulse, cx)?.is_pending() {
+                break;
+            }
             if self.ended {
                 return Poll::Ready(Ok(()));
             }
-            let moved = scratch::head(|out| self.piece(out, io, pulse, cx))?;
-            if !moved {
-                return Poll::Pending;
+            if !scratch::head(|out| self.piece(out, io, pulse, cx))? {
+                break;
             }
         }
+        self.ready = 0;
+        Poll::Pending
     }
 
     /// Writes `out` and the next piece of the body behind it; false if there was neither.
@@ -122,19 +130,32 @@ impl Writing {
                 Err(frame) => self.end(out, frame.into_trailers().ok())?,
             },
         };
+        let (data, after) = if data.len() <= SHORT {
+            out.extend_from_slice(&data);
+            out.extend_from_slice(after);
+            (Bytes::new(), &b""[..])
+        } else {
+            (data, after)
+        };
         self.pending.begin(io, pulse, cx, (out, data, after))?;
         Ok(true)
     }
 
     /// What the kernel may send by itself.
-    fn sendable<S: LaneIo>(&self, io: &S) -> Option<Span> {
+    fn sendable<S: LaneIo>(&mut self, io: &S) -> Option<Span> {
         io.socket()?;
-        match self.framing {
-            Framing::Length(left) => {
-                send::next(self.body.file()?).filter(|part| part.length() <= left)
+        let Framing::Length(left) = self.framing else {
+            return None;
+        };
+        let file = self.body.file()?;
+        let part = send::next(file).filter(|part| part.length() <= left)?;
+        if part.last >= self.ready {
+            if !send::is_ready(file, part) {
+                return None;
             }
-            Framing::None | Framing::Chunked(_) => None,
+            self.ready = part.last + 1;
         }
+        Some(part)
     }
 
     fn send<S: LaneIo>(
@@ -149,7 +170,7 @@ impl Writing {
             return Ok(false);
         };
         if !out.is_empty() {
-            let sent = match pulse.writes(send::poll_head(socket, out, cx)) {
+            let sent = match pulse.writes(send::poll_head(socket, out, part, cx)) {
                 Poll::Ready(sent) => sent?,
                 Poll::Pending => 0,
             };
