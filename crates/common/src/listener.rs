@@ -17,7 +17,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use accept::{SocketFile, accept_private};
 pub use address::Address;
@@ -185,6 +185,8 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
+                // Accepted connections inherit it (tcp(7)): no call for each of them.
+                SockRef::from(&listener).set_tcp_nodelay(true)?;
                 tokio::net::TcpListener::from_std(listener).map(TokioListener::Tcp)
             }
             Self::Unix(listener) => {

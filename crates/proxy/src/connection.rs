@@ -11,6 +11,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -23,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Inbound;
 use crate::crowd::{self, Crowded};
-use crate::exchange::{self, Connection, Place, Reader};
+use crate::exchange::{Connection, Place, Reader, Work};
 use crate::flood::{Calm, Guarded, Watch};
 use crate::gate::{MOST_FIELDS, MOST_HEAD};
 use crate::hints::Hints;
@@ -311,14 +312,14 @@ where
     .await
 }
 
-/// A request that came by way of hyper.
-async fn answer(
+/// A request that came by way of hyper, which moves what it gets from here to a task: it is small.
+fn answer(
     connection: Rc<Connection>,
     request: Request<Incoming>,
-) -> Result<Response<Recorded>, Infallible> {
+) -> impl Future<Output = Result<Response<Recorded>, Infallible>> {
     let (parts, body) = request.into_parts();
     let body = Inbound::visitor(body, &connection.pulse);
-    Ok(exchange::run(connection, parts, body).await)
+    Work::begin(connection, parts, body).map(Ok)
 }
 
 /// What ends a connection politely.

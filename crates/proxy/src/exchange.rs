@@ -19,12 +19,13 @@ mod route;
 mod secure;
 mod site;
 mod unread;
+mod work;
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderName, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
@@ -48,6 +49,8 @@ use crate::tls::Peer;
 use crate::visitor::{Host, Visitor};
 use crate::worker::{ThreadPlan, Worker};
 use notes::Notes;
+
+pub use work::Work;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -104,16 +107,11 @@ pub struct Place {
     pub present: Option<Present>,
 }
 
-/// Answers one request, whichever way it came: the head as [`Parts`], the body beside it.
-pub async fn run(
-    connection: Rc<Connection>,
-    mut parts: Parts,
-    body: Inbound,
-) -> Response<Recorded> {
+/// Answers one request. [`Work`] has a place for it.
+async fn run(connection: Rc<Connection>, mut parts: Parts, body: Inbound) -> Response<Recorded> {
     let mut body = Some(body);
-    let begun = Instant::now();
     let plan = connection.worker.plan();
-    let mut record = Record::new(&connection, plan.log.clone());
+    let mut record = Box::new(Record::new(&connection, plan.log.clone()));
     let turn = AwaitedTurn::new(&connection);
     let mut notes = Notes::default();
     let asked = Asked {
@@ -133,9 +131,9 @@ pub async fn run(
         Ok(()) => outcome,
         Err(fault) => Err(fault),
     };
-    if outcome.is_ok() {
+    if let (Ok(_), Some(limit)) = (&outcome, plan.limits.request) {
         // The page about a fault has no limit: it is there already.
-        record.deadline = plan.limits.request.map(|limit| begun + limit);
+        record.end_within(limit);
     }
     drop(turn);
     let html = outcome.is_err() && page::wants_html(&parts.headers);
@@ -283,7 +281,7 @@ fn exact(fault: Fault, connection: &Connection) -> Fault {
 fn finish(
     connection: &Connection,
     mut response: Response<Outbound>,
-    mut record: Record,
+    mut record: Box<Record>,
     notes: &Notes<'_>,
 ) -> Response<Recorded> {
     let headers = response.headers_mut();

@@ -16,7 +16,6 @@ mod scratch;
 mod send;
 #[cfg(test)]
 mod tests;
-mod work;
 mod write;
 
 use std::pin::Pin;
@@ -28,12 +27,12 @@ use bytes::BytesMut;
 pub use io::LaneIo;
 pub use request::{map, recycle};
 
-use crate::exchange::Connection;
+use crate::body::Inbound;
+use crate::exchange::{Connection, Work};
 use crate::linger::Linger;
 use crate::pulse::Order;
 use answer::Asked;
 use kept::{Kept, Step};
-use work::Work;
 use write::{WriteError, Writing};
 
 /// How the lane's part of a connection ends.
@@ -138,7 +137,7 @@ impl<S: LaneIo> Lane<S> {
                 let step = ready!(self.kept.poll_head(io, pulse, cx));
                 Poll::Ready(self.begin(step))
             }
-            State::Work(work, asked) => match work.poll(cx) {
+            State::Work(work, asked) => match Pin::new(work).poll(cx) {
                 Poll::Ready(response) => {
                     let asked = *asked;
                     // Gives the request's memory back before the answer needs some.
@@ -178,7 +177,7 @@ impl<S: LaneIo> Lane<S> {
         match step {
             Step::Begin(parts, asked) => {
                 self.connection.pulse.head_ends();
-                let work = Work::begin(Rc::clone(&self.connection), parts);
+                let work = Work::begin(Rc::clone(&self.connection), parts, Inbound::empty());
                 self.state = State::Work(work, asked);
                 None
             }

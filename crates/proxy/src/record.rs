@@ -56,7 +56,7 @@ pub struct Record {
     /// What the cache did, in a word.
     pub cache: Option<&'static str>,
     /// When its answer must be complete, if it must be.
-    pub deadline: Option<Instant>,
+    deadline: Option<Instant>,
     /// Its place among the requests of its address, if they are counted.
     pub present: Option<Present>,
     /// What went wrong.
@@ -158,6 +158,11 @@ impl Record {
         }
     }
 
+    /// Its answer must be complete within `limit`, counted from its beginning.
+    pub fn end_within(&mut self, limit: Duration) {
+        self.deadline = Some(self.begun + limit);
+    }
+
     fn is_overdue(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| deadline <= Instant::now())
@@ -179,7 +184,8 @@ impl Record {
     fn write(&self) {
         let status = self.status.unwrap_or(CLIENT_CLOSED);
         self.span.record("http.response.status_code", status);
-        self.count(status);
+        let duration = self.begun.elapsed();
+        self.count(status, duration);
         let Some(log) = &self.log else { return };
         let path = self.target.as_ref().map_or("-", Uri::path);
         let failed = status >= 500 || !self.complete && status != CLIENT_CLOSED;
@@ -187,7 +193,7 @@ impl Record {
             return;
         }
         if log.is_event() {
-            self.write_event(status, path);
+            self.write_event(status, path, duration);
             return;
         }
         let fault = self.fault.map(|fault| fault.to_string());
@@ -202,7 +208,7 @@ impl Record {
             status,
             bytes: self.bytes,
             complete: self.complete,
-            duration: self.begun.elapsed(),
+            duration,
             upstream: self.via.as_ref().map(|via| via.name()),
             upstream_duration: self.upstream,
             retries: self.retries,
@@ -216,12 +222,12 @@ impl Record {
         });
     }
 
-    fn count(&self, status: u16) {
+    fn count(&self, status: u16, duration: Duration) {
         let Some(connection) = &self.connection else {
             return;
         };
         if let Some(cells) = &self.cells {
-            cells.took(self.begun.elapsed());
+            cells.took(duration);
             cells.answered(status, self.bytes);
         }
         if let (Some(via), Some(duration)) = (&self.via, self.upstream) {
@@ -246,7 +252,7 @@ impl Record {
         HeaderValue::from_str(&text).ok()
     }
 
-    fn write_event(&self, status: u16, path: &str) {
+    fn write_event(&self, status: u16, path: &str, duration: Duration) {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
         let method = self.method.as_ref().map_or("-", Method::as_str);
         let host = self.host.as_ref().and_then(|host| host.to_str().ok());
@@ -261,7 +267,7 @@ impl Record {
             http.response.status_code = status,
             http.response.body.bytes = self.bytes,
             http.response.complete = self.complete,
-            duration_ms = milliseconds(self.begun.elapsed()),
+            duration_ms = milliseconds(duration),
             upstream.name = self.via.as_ref().map(|via| via.name()),
             upstream.duration_ms = self.upstream.map(milliseconds),
             upstream.retries = self.retries,
@@ -299,13 +305,14 @@ impl Drop for Record {
 #[derive(Debug)]
 pub struct Recorded {
     body: Outbound,
-    record: Option<Record>,
+    // Large, and answers are moved often.
+    record: Option<Box<Record>>,
 }
 
 impl Recorded {
     /// The record ends when `body` does.
     #[must_use]
-    pub fn new(body: Outbound, record: Record) -> Self {
+    pub fn new(body: Outbound, record: Box<Record>) -> Self {
         let mut recorded = Self {
             body,
             record: Some(record),
@@ -352,7 +359,11 @@ impl Body for Recorded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        if this.record.as_ref().is_some_and(Record::is_overdue) {
+        if this
+            .record
+            .as_ref()
+            .is_some_and(|record| record.is_overdue())
+        {
             this.record = None;
             return Poll::Ready(Some(Err(
                 "the whole request took longer than allowed".into()

@@ -1,6 +1,8 @@
 //! A short string that is made and copied without asking for memory: names and ids of requests.
 
 use std::fmt;
+use std::io::Write;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 /// So many bytes are kept in place; longer ones are allocated.
@@ -80,6 +82,41 @@ impl fmt::Display for Text {
     }
 }
 
+/// Writes `number` to `out`.
+pub fn decimal(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut left = number;
+    loop {
+        at -= 1;
+        if let Some(digit) = digits.get_mut(at) {
+            // Below 10.
+            *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+        }
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+}
+
+/// Writes `address` to `out`. Every request does so, several times.
+pub fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, octet.into());
+            }
+        }
+        // Writing to memory does not fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -87,6 +124,15 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn numbers_and_addresses_are_written_as_everywhere(number: u64, one: IpAddr) {
+            let mut out = Vec::new();
+            decimal(&mut out, number);
+            out.push(b' ');
+            address(&mut out, one);
+            prop_assert_eq!(out, format!("{number} {one}").into_bytes());
+        }
+
         #[test]
         fn a_text_is_what_it_was_made_of(text in ".{0,80}") {
             prop_assert_eq!(&*Text::new(&text), &text);

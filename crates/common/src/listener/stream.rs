@@ -20,7 +20,8 @@ pub enum TokioListener {
 }
 
 impl TokioListener {
-    /// The next connection and, for TCP, the peer's address. Nagle's algorithm is off.
+    /// The next connection and, for TCP, the peer's address. Nagle's algorithm is off, as it is for the
+    /// listening socket.
     ///
     /// # Errors
     /// Transient failures of accept(2) (out of descriptors, connection reset in the queue): wait a
@@ -29,8 +30,6 @@ impl TokioListener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Fails only when the peer is gone already, which the first read will tell.
-                drop(stream.set_nodelay(true));
                 Ok((Stream::Tcp(stream), Some(peer)))
             }
             Self::Unix(listener) => {

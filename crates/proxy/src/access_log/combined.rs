@@ -2,16 +2,14 @@
 //! `$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer"
 //! "$http_user_agent"`. What is not known is `-`.
 
-use std::io::Write;
-
 use http::{HeaderValue, Version};
 
 use super::{Entry, escape, redact, time};
+use crate::text;
 
 pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
     match entry.client {
-        // Writing to memory does not fail.
-        Some(address) => drop(write!(out, "{}", address.to_canonical())),
+        Some(address) => text::address(out, address.to_canonical()),
         None => out.extend_from_slice(b"unix:"),
     }
     out.extend_from_slice(b" - ");
@@ -23,7 +21,11 @@ pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
     time::local(out);
     out.extend_from_slice(b"] \"");
     request(out, entry, hidden);
-    drop(write!(out, "\" {} {} \"", entry.status, entry.bytes));
+    out.extend_from_slice(b"\" ");
+    text::decimal(out, entry.status.into());
+    out.push(b' ');
+    text::decimal(out, entry.bytes);
+    out.extend_from_slice(b" \"");
     url(out, entry.referer, hidden);
     out.extend_from_slice(b"\" \"");
     match entry.user_agent {

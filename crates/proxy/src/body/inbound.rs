@@ -41,14 +41,12 @@ struct Marks {
 }
 
 impl InboundState {
-    fn new(finished: bool) -> Self {
-        Self((!finished).then(|| {
-            Rc::new(Marks {
-                fault: Cell::new(None),
-                finished: Cell::new(false),
-                moved: Cell::new(Instant::now()),
-            })
-        }))
+    fn new() -> Self {
+        Self(Some(Rc::new(Marks {
+            fault: Cell::new(None),
+            finished: Cell::new(false),
+            moved: Cell::new(Instant::now()),
+        })))
     }
 
     /// Why it ended early, if it did.
@@ -79,8 +77,6 @@ impl InboundState {
 /// Where the body comes from.
 #[derive(Debug)]
 enum Source {
-    /// There is none.
-    Empty,
     /// The visitor, by way of hyper.
     Visitor(Incoming),
     /// It is all here already.
@@ -96,9 +92,13 @@ pub struct BodyPace {
     pub rate: u64,
 }
 
-/// The body.
+/// The body. Most requests have none, and all of them hand it through many phases: it is small.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct Inbound(Option<Box<Flow>>);
+
+/// A body that is there.
+#[derive(Debug)]
+struct Flow {
     source: Source,
     left: u64,
     taken: u64,
@@ -139,52 +139,58 @@ impl Inbound {
     /// No body.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Source::Empty, true)
+        Self(None)
     }
 
     /// From a visitor. Nothing may be read before [`Inbound::limit`] has said how much.
     #[must_use]
     pub fn visitor(body: Incoming, pulse: &Arc<Pulse>) -> Self {
-        let finished = body.is_end_stream();
-        Self {
-            watch: (!finished).then(|| Watch {
-                pulse: Arc::clone(pulse),
-                begun: false,
-            }),
-            ..Self::new(Source::Visitor(body), finished)
+        let watch = Watch {
+            pulse: Arc::clone(pulse),
+            begun: false,
+        };
+        match body.is_end_stream() {
+            true => Self::empty(),
+            false => Self::new(Source::Visitor(body), Some(watch)),
         }
     }
 
     pub(super) fn spooled(body: Spooled) -> Self {
-        let finished = body.is_empty();
-        Self::new(Source::Spooled(Box::new(body)), finished)
+        match body.is_empty() {
+            true => Self::empty(),
+            false => Self::new(Source::Spooled(Box::new(body)), None),
+        }
     }
 
-    fn new(source: Source, finished: bool) -> Self {
-        Self {
+    fn new(source: Source, watch: Option<Watch>) -> Self {
+        Self(Some(Box::new(Flow {
             source,
             left: 0,
             taken: 0,
             pace: BodyPace::default(),
             waited: Duration::ZERO,
             waiting: None,
-            state: InboundState::new(finished),
-            watch: None,
-        }
+            state: InboundState::new(),
+            watch,
+        })))
     }
 
     /// At most `most` bytes, at this pace.
     pub fn limit(&mut self, most: u64, pace: BodyPace) {
-        self.left = most;
-        self.pace = pace;
+        if let Some(flow) = &mut self.0 {
+            flow.left = most;
+            flow.pace = pace;
+        }
     }
 
     /// Tells how it goes, also after the body itself was given away.
     #[must_use]
     pub fn state(&self) -> InboundState {
-        self.state.clone()
+        InboundState(self.0.as_ref().and_then(|flow| flow.state.0.clone()))
     }
+}
 
+impl Flow {
     fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.state.mark(|marks| marks.fault.set(Some(fault)));
         Poll::Ready(Some(Err(fault.into())))
@@ -229,50 +235,42 @@ impl Inbound {
     }
 }
 
-impl Body for Inbound {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.get_mut();
-        let polled = match &mut this.source {
-            Source::Empty => return Poll::Ready(None),
+impl Flow {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = match &mut self.source {
             Source::Spooled(body) => {
                 return ready!(body.poll_frame(cx)).map_or(Poll::Ready(None), |frame| {
-                    if this.is_end_stream() {
-                        this.state.mark(|marks| marks.finished.set(true));
+                    if self.is_end_stream() {
+                        self.state.mark(|marks| marks.finished.set(true));
                     }
                     Poll::Ready(Some(frame.map_err(Into::into)))
                 });
             }
-            Source::Visitor(_) => ready!(this.poll_visitor(cx)),
+            Source::Visitor(_) => ready!(self.poll_visitor(cx)),
         };
         match polled {
             None => {
-                this.watch = None;
-                this.state.mark(|marks| marks.finished.set(true));
+                self.watch = None;
+                self.state.mark(|marks| marks.finished.set(true));
                 Poll::Ready(None)
             }
-            Some(Err(error)) if this.state.fault().is_some() => Poll::Ready(Some(Err(error))),
-            Some(Err(_)) => this.fail(BodyFault::Broken),
+            Some(Err(error)) if self.state.fault().is_some() => Poll::Ready(Some(Err(error))),
+            Some(Err(_)) => self.fail(BodyFault::Broken),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 let length = u64::try_from(length).unwrap_or(u64::MAX);
-                this.state.mark(|marks| marks.moved.set(Instant::now()));
-                this.taken += length;
-                if let Some(watch) = &this.watch {
+                self.state.mark(|marks| marks.moved.set(Instant::now()));
+                self.taken += length;
+                if let Some(watch) = &self.watch {
                     watch.pulse.body_moves(length);
                 }
-                match this.left.checked_sub(length) {
-                    Some(left) => this.left = left,
-                    None => return this.fail(BodyFault::TooLarge),
+                match self.left.checked_sub(length) {
+                    Some(left) => self.left = left,
+                    None => return self.fail(BodyFault::TooLarge),
                 }
-                if this.is_end_stream() {
-                    this.watch = None;
-                    this.state.mark(|marks| marks.finished.set(true));
+                if self.is_end_stream() {
+                    self.watch = None;
+                    self.state.mark(|marks| marks.finished.set(true));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -281,7 +279,6 @@ impl Body for Inbound {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Empty => true,
             Source::Visitor(body) => body.is_end_stream(),
             Source::Spooled(body) => body.is_empty(),
         }
@@ -289,11 +286,35 @@ impl Body for Inbound {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
             Source::Visitor(body) => body.size_hint(),
             Source::Spooled(body) => body
                 .length()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.get_mut().0 {
+            Some(flow) => flow.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|flow| flow.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), |flow| flow.size_hint())
     }
 }

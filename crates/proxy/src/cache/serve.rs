@@ -58,7 +58,7 @@ pub fn head(head: &Head, age: u32) -> Response<Outbound> {
 pub struct Validators<'a> {
     etag: Option<&'a HeaderValue>,
     modified: Option<u64>,
-    date: Option<u64>,
+    headers: &'a HeaderMap,
 }
 
 impl<'a> Validators<'a> {
@@ -66,7 +66,7 @@ impl<'a> Validators<'a> {
         Self {
             etag: entry.etag(),
             modified: entry.modified,
-            date: date::field(&entry.head.headers, &DATE),
+            headers: &entry.head.headers,
         }
     }
 
@@ -82,10 +82,10 @@ impl<'a> Validators<'a> {
             .contains_key(IF_MODIFIED_SINCE)
             .then(|| date::field(request, &IF_MODIFIED_SINCE))
             .flatten();
-        match (since, self.modified.or(self.date)) {
-            (Some(since), Some(modified)) => modified <= since,
-            _ => false,
-        }
+        let Some(since) = since else { return false };
+        self.modified
+            .or_else(|| date::field(self.headers, &DATE))
+            .is_some_and(|modified| modified <= since)
     }
 
     /// Weak comparison (RFC 9110 8.8.3.2) with each tag of a list.

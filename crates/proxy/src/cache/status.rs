@@ -1,10 +1,10 @@
 //! `Cache-Status` (RFC 9211): what the cache did with a request.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::text::decimal;
 
 /// The field.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -90,36 +90,41 @@ impl Note {
 
     /// Adds the field to an answer, after those of caches nearer to the application.
     pub fn write(&self, headers: &mut HeaderMap) {
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(self.to_string())) {
+        let text = Bytes::from(self.text());
+        if let Ok(value) = HeaderValue::from_maybe_shared(text) {
             headers.append(CACHE_STATUS, value);
         }
     }
-}
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("kiuas")?;
-        if self.hit {
-            f.write_str("; hit")?;
-        }
+    fn text(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(64);
+        let mut word = |word: &str, value: &str, number: Option<u64>| {
+            text.extend_from_slice(word.as_bytes());
+            text.extend_from_slice(value.as_bytes());
+            if let Some(number) = number {
+                decimal(&mut text, number);
+            }
+        };
+        word("kiuas", if self.hit { "; hit" } else { "" }, None);
         if let Some(why) = self.forwarded {
-            write!(f, "; fwd={}", why.name())?;
+            word("; fwd=", why.name(), None);
         }
         if let Some(status) = self.answered {
-            write!(f, "; fwd-status={}", status.as_u16())?;
+            word("; fwd-status=", status.as_str(), None);
         }
         if let Some(ttl) = self.ttl {
-            write!(f, "; ttl={ttl}")?;
+            let sign = if ttl < 0 { "-" } else { "" };
+            word("; ttl=", sign, Some(ttl.unsigned_abs()));
         }
         if self.stored {
-            f.write_str("; stored")?;
+            word("; stored", "", None);
         }
         if self.collapsed {
-            f.write_str("; collapsed")?;
+            word("; collapsed", "", None);
         }
         if let Some(detail) = self.detail {
-            write!(f, "; detail={detail}")?;
+            word("; detail=", detail, None);
         }
-        Ok(())
+        text
     }
 }

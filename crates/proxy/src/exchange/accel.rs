@@ -47,7 +47,7 @@ pub(super) async fn follow(
     let (said, _) = response.into_parts();
     let target = target.to_str().unwrap_or_default();
     let (whole, _) = target.split_once('?').unwrap_or((target, ""));
-    let file = file(wanted, parts, &said.headers, whole).await;
+    let file = Box::pin(file(wanted, parts, &said.headers, whole)).await;
     let mut answer = file.inspect_err(|fault| {
         tracing::error!(%fault, "an application answered with an `X-Accel-Redirect` that leads nowhere");
     })?;

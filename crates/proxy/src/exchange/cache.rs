@@ -79,7 +79,7 @@ pub(super) async fn run(
     };
     let outcome = match passes(parts, &body, rules, &directives) {
         Some(why) => {
-            let answer = around(wanted, through, parts, body, record).await;
+            let answer = Box::pin(around(wanted, through, parts, body, record)).await;
             answer.map(|response| (response, Note::forwarded(why)))
         }
         None => {

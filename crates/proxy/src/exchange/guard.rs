@@ -27,7 +27,7 @@ pub(super) async fn check(
     rate::check(&guard.limits, wanted, parts, notes).await?;
     let free = password_is_free(guard, parts);
     let outcome = if guard.any {
-        any(guard, wanted, parts, free, notes).await
+        Box::pin(any(guard, wanted, parts, free, notes)).await
     } else {
         all(guard, wanted, parts, free, notes).await
     };
@@ -59,10 +59,10 @@ async fn all(
     if let Some(password) = &guard.password
         && !free
     {
-        password::check(password, wanted, parts, notes).await?;
+        Box::pin(password::check(password, wanted, parts, notes)).await?;
     }
     match &guard.forward_auth {
-        Some(auth) => forward_auth::check(auth, wanted, parts).await,
+        Some(auth) => Box::pin(forward_auth::check(auth, wanted, parts)).await,
         None => Ok(None),
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn hear_out(
     let state = body.state();
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };
     // One who is too slow gets his answer all the same.
-    drop(tokio::time::timeout(PATIENCE, rest).await);
+    drop(Box::pin(tokio::time::timeout(PATIENCE, rest)).await);
     match state.fault() {
         Some(BodyFault::Broken) => Err(Fault::BodyBroken),
         _ => Ok(()),

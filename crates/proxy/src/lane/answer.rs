@@ -8,6 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::clock;
 use crate::record::Recorded;
+use crate::text::decimal;
 
 /// How the body ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,24 +151,6 @@ fn number(value: &HeaderValue) -> Option<u64> {
         return None;
     }
     value.to_str().ok()?.parse().ok()
-}
-
-fn decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut left = number;
-    loop {
-        at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
-            // Below 10.
-            *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
-        }
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
 /// The line before a chunk of `length` bytes.

@@ -37,6 +37,8 @@ pub enum Stage {
 #[derive(Debug, Default)]
 pub struct Sweeper {
     pulses: RefCell<Vec<(Weak<Pulse>, Stage)>>,
+    /// Where to look next for one that has ended.
+    looked_at: Cell<usize>,
     stage: Cell<Stage>,
 }
 
@@ -50,9 +52,23 @@ impl Sweeper {
         } else if stage >= ends_at {
             pulse.tell(Order::Finish);
         }
+        self.forget_some();
         let watched = (Arc::downgrade(&pulse), ends_at);
         self.pulses.borrow_mut().push(watched);
         pulse
+    }
+
+    /// Looks at two connections: where many come and go, their memory is used again at once.
+    fn forget_some(&self) {
+        let mut pulses = self.pulses.borrow_mut();
+        for _ in 0..2 {
+            let at = self.looked_at.get();
+            match pulses.get(at) {
+                Some((pulse, _)) if pulse.strong_count() == 0 => drop(pulses.swap_remove(at)),
+                Some(_) => self.looked_at.set(at + 1),
+                None => self.looked_at.set(0),
+            }
+        }
     }
 
     /// True from the drain's beginning on, as soon as this thread knows it.

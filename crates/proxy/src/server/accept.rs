@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kiuas_common::Address;
 use kiuas_common::listener::{self, LAST_HANDSHAKES, Stream, TokioListener};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +59,7 @@ pub(super) struct Gate {
     secure: bool,
     owned: bool,
     closed: CancellationToken,
+    open: Gauge,
     worker: Rc<Worker>,
 }
 
@@ -69,6 +71,7 @@ impl Gate {
             secure: front.secure,
             owned: front.owned,
             closed: front.closed,
+            open: worker.shared.meter.connections(front.secure),
             worker: Rc::clone(worker),
         })
     }
@@ -76,11 +79,17 @@ impl Gate {
     /// Accepts until the drain begins or the front is closed; then takes what had connected before, and closes.
     pub(super) async fn run(self) {
         let shutdown = self.worker.shared.shutdown.clone();
+        // One for all connections: to begin and to give up a wait takes locks.
+        let mut over = pin!(async {
+            tokio::select! {
+                () = shutdown.draining() => {}
+                () = self.closed.cancelled() => {}
+            }
+        });
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = shutdown.draining() => break,
-                () = self.closed.cancelled() => break,
+                () = &mut over => break,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
@@ -145,7 +154,7 @@ impl Gate {
         let shared = &self.worker.shared;
         let place = Place {
             permit,
-            counted: Counted::new(shared.meter.connections(self.secure)),
+            counted: Counted::new(self.open.clone()),
             present: None,
         };
         let accepted = Accepted {

@@ -154,6 +154,8 @@ fn config(
         .with_cert_resolver(Arc::clone(resolver) as _);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), ACME_TLS.to_vec()];
     config.ticketer = Arc::new(tickets);
+    // Each connection, resumed or not, brings the one that the next begins with.
+    config.send_tls13_tickets = 1;
     config.session_storage = ServerSessionMemoryCache::new(MOST_SESSIONS);
     Ok(Arc::new(config))
 }

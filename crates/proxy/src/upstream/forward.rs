@@ -70,7 +70,7 @@ pub async fn forward(
 ) -> Result<Forwarded, Fault> {
     let mut turn = enter(upstream, ask).await?;
     let repeatable = is_idempotent(call.method) && body.is_end_stream();
-    let mut outgoing = Outgoing::new(upstream, call, body);
+    let mut outgoing = Outgoing::Fresh(body);
     let mut again = false;
     let mut fault = Fault::Unreachable;
     let mut attempt = turn.next().await.ok_or(fault)?;
@@ -90,13 +90,11 @@ pub async fn forward(
                 drop(attempt);
                 fault = worse(fault, problem);
                 attempt = turn.next().await.ok_or(fault)?;
-                outgoing = *back;
+                outgoing = back;
                 continue;
             }
-            Trouble::Unsent(outgoing) if !again => *outgoing,
-            Trouble::Broken if repeatable && !again => {
-                Outgoing::new(upstream, call, Inbound::empty())
-            }
+            Trouble::Unsent(outgoing) if !again => outgoing,
+            Trouble::Broken if repeatable && !again => Outgoing::Fresh(Inbound::empty()),
             trouble => {
                 let fault = trouble.fault();
                 if fault.upstream_kind().is_some() {
@@ -114,19 +112,11 @@ pub async fn forward(
     }
 }
 
-/// A request that is not sent, or not wholly.
+/// A request that is not sent.
 enum Outgoing {
-    Http1(Sending),
-    H2c(Inbound),
-}
-
-impl Outgoing {
-    fn new(upstream: &Upstream, call: &Call<'_>, body: Inbound) -> Self {
-        match upstream.plan.protocol {
-            Protocol::Http1 => Self::Http1(Sending::new(call, body)),
-            Protocol::H2c => Self::H2c(body),
-        }
-    }
+    Fresh(Inbound),
+    /// Not a byte was written, but some of the body may be taken.
+    Begun(Box<Sending>),
 }
 
 /// An answer of which the head is here.
@@ -137,9 +127,9 @@ enum Came {
 
 /// Why an attempt gave no answer.
 enum Trouble {
-    NoConnection(Fault, Box<Outgoing>),
+    NoConnection(Fault, Outgoing),
     /// Not a byte was written: the whole request is here again.
-    Unsent(Box<Outgoing>),
+    Unsent(Outgoing),
     /// It broke after that, before anything of an answer came.
     Broken,
     /// It is over.
@@ -174,17 +164,20 @@ async fn once(
     outgoing: Outgoing,
     how: How<'_>,
 ) -> Result<Came, Trouble> {
-    let sending = match outgoing {
-        Outgoing::Http1(sending) => sending,
+    let outgoing = match (upstream.plan.protocol, outgoing) {
         // Rare: no other request need have room for it.
-        Outgoing::H2c(body) => return Box::pin(once_h2c(upstream, attempt, call, body)).await,
+        (Protocol::H2c, Outgoing::Fresh(body)) => {
+            return Box::pin(once_h2c(upstream, attempt, call, body)).await;
+        }
+        (_, outgoing) => outgoing,
     };
     let wire = match wire(upstream, attempt, how).await {
         Ok(wire) => wire,
-        Err(fault) => {
-            let outgoing = Box::new(Outgoing::Http1(sending));
-            return Err(Trouble::NoConnection(fault, outgoing));
-        }
+        Err(fault) => return Err(Trouble::NoConnection(fault, outgoing)),
+    };
+    let sending = match outgoing {
+        Outgoing::Fresh(body) => Sending::new(call, body),
+        Outgoing::Begun(sending) => *sending,
     };
     let asked = Asked {
         head: call.method == Method::HEAD,
@@ -200,7 +193,7 @@ async fn once(
         .await
         .map(Came::Http1)
         .map_err(|failed| match failed {
-            Failed::Unsent(sending) => Trouble::Unsent(Box::new(Outgoing::Http1(*sending))),
+            Failed::Unsent(sending) => Trouble::Unsent(Outgoing::Begun(sending)),
             Failed::Broken => Trouble::Broken,
             Failed::Body(fault) => Trouble::Final(fault.into()),
             Failed::Late => Trouble::Final(Fault::ResponseTimeout),
@@ -235,14 +228,14 @@ async fn once_h2c(
         Ok(sender) => sender,
         Err(error) => {
             let fault = no_connection(upstream, attempt, &error);
-            return Err(Trouble::NoConnection(fault, Box::new(Outgoing::H2c(body))));
+            return Err(Trouble::NoConnection(fault, Outgoing::Fresh(body)));
         }
     };
     h2c::ask(sender, call, body, plan.response_timeout)
         .await
         .map(Came::H2c)
         .map_err(|failed| match failed {
-            h2c::Failed::Unsent(body) => Trouble::Unsent(Box::new(Outgoing::H2c(body))),
+            h2c::Failed::Unsent(body) => Trouble::Unsent(Outgoing::Fresh(body)),
             h2c::Failed::Broken => Trouble::Broken,
             h2c::Failed::Body(fault) => Trouble::Final(fault.into()),
             h2c::Failed::Late => Trouble::Final(Fault::ResponseTimeout),
@@ -286,7 +279,9 @@ async fn wire(upstream: &Upstream, attempt: &Attempt, how: How<'_>) -> Result<Wi
         return Ok(wire);
     }
     let open = upstream.connections.clone();
-    connect(attempt.target(), upstream.plan.connect_timeout, open)
+    let connecting = connect(attempt.target(), upstream.plan.connect_timeout, open);
+    // Most find a connection: they need not have room for making one.
+    Box::pin(connecting)
         .await
         .map_err(|error| no_connection(upstream, attempt, &error))
 }

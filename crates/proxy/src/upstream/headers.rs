@@ -1,6 +1,7 @@
 //! Header fields on their way through: what belongs to one connection stays on it, and what tells an
 //! application who the visitor is comes from us alone.
 
+use std::cell::Cell;
 use std::io::Write;
 
 use http::header::{
@@ -12,6 +13,7 @@ use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 use super::client::Length;
 use super::handshake::Handshake;
+use crate::text::address;
 
 /// RFC 9110 7.6.1 and RFC 9113 8.2.2: fields of one connection, listed by `Connection` or not.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -46,6 +48,11 @@ const OURS: [&str; 17] = [
     "x-real-ip",
     "x-request-id",
 ];
+
+thread_local! {
+    /// A value that is being written. A host, the longest part, is bounded as a head is.
+    static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What an application is told about the visitor.
 #[derive(Debug, Clone, Copy)]
@@ -176,11 +183,11 @@ fn put_cookies(visitor: &HeaderMap, put: &mut impl FnMut(&str, &[u8])) {
 }
 
 fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
-    let mut text = Vec::with_capacity(128);
+    let mut text = TEXT.take();
+    text.clear();
     let client = told.client.map(|client| client.to_canonical());
     if let Some(client) = client {
-        // Writing to a vector cannot fail, here and below.
-        drop(write!(text, "{client}"));
+        address(&mut text, client);
         put("x-forwarded-for", &text);
     }
     put("x-forwarded-proto", told.scheme.as_bytes());
@@ -209,6 +216,7 @@ fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
     text.extend_from_slice(b"\";proto=");
     text.extend_from_slice(told.scheme.as_bytes());
     put("forwarded", &text);
+    TEXT.set(text);
 }
 
 /// RFC 7239: makes the client's address in `text` a `for`. IPv6 addresses are bracketed and quoted

@@ -3,15 +3,17 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::client::Wire;
 use super::h2c::Shared;
+use crate::clock;
 
 #[derive(Debug)]
 struct Idle {
     wire: Wire,
-    since: Instant,
+    /// By [`clock::milliseconds`].
+    since: u64,
 }
 
 /// Bounds of a pool.
@@ -45,10 +47,11 @@ impl Pool {
     /// A connection that is alive as far as can be known without asking the peer; `certain` spends a
     /// system call to know what the poller may not have seen yet.
     pub(super) fn take(&self, certain: bool) -> Option<Wire> {
+        let now = clock::milliseconds();
         let mut idle = self.idle.borrow_mut();
         loop {
             let Idle { wire, since } = idle.pop_back()?;
-            if since.elapsed() < self.limits.idle && wire.is_quiet(certain) {
+            if passed(since, now) < self.limits.idle && wire.is_quiet(certain) {
                 return Some(wire);
             }
         }
@@ -56,8 +59,8 @@ impl Pool {
 
     /// Keeps `wire` for the next request, unless it is broken, old or one too many.
     pub(super) fn give_back(&self, wire: Wire) {
-        let now = Instant::now();
-        let old = now.saturating_duration_since(wire.made()) >= self.limits.age;
+        let now = clock::milliseconds();
+        let old = passed(wire.made(), now) >= self.limits.age;
         let mut idle = self.idle.borrow_mut();
         if !old && idle.len() < self.limits.most && wire.is_quiet(false) {
             idle.push_back(Idle { wire, since: now });
@@ -71,8 +74,13 @@ impl Pool {
 
     /// Closes what was idle for too long, and what the application has closed.
     pub(super) fn sweep(&self) {
+        let now = clock::milliseconds();
         self.idle
             .borrow_mut()
-            .retain(|one| one.since.elapsed() < self.limits.idle && one.wire.is_quiet(false));
+            .retain(|one| passed(one.since, now) < self.limits.idle && one.wire.is_quiet(false));
     }
+}
+
+fn passed(since: u64, now: u64) -> Duration {
+    Duration::from_millis(now.saturating_sub(since))
 }

@@ -39,6 +39,8 @@ pub struct Ask<'a> {
 #[derive(Debug)]
 pub struct Turn {
     first: Option<Attempt>,
+    /// The target that is tried now, and those before it.
+    now: Option<u64>,
     tried: Vec<u64>,
     secure: bool,
     place: Place,
@@ -159,6 +161,7 @@ fn try_enter(upstream: &Rc<Upstream>, ask: &Ask<'_>) -> Result<Turn, Refused> {
     match choose(upstream, ask) {
         Ok(attempt) => Ok(Turn {
             first: Some(attempt),
+            now: None,
             tried: Vec::new(),
             secure: ask.secure,
             place: Place(Rc::clone(upstream)),
@@ -233,7 +236,7 @@ impl Turn {
     /// deployment it may wait for one, for a bounded time.
     pub async fn next(&mut self) -> Option<Attempt> {
         if let Some(first) = self.first.take() {
-            self.tried.push(first.member().id);
+            self.now = Some(first.member().id);
             return Some(first);
         }
         if let Some(other) = self.other() {
@@ -249,12 +252,14 @@ impl Turn {
             Some(other) => Some(other),
             None => {
                 self.tried.clear();
+                self.now = None;
                 self.next().await
             }
         }
     }
 
     fn other(&mut self) -> Option<Attempt> {
+        self.tried.extend(self.now.take());
         let upstream = &self.place.0;
         let bound = upstream.bound();
         let index = field(upstream, &bound, &self.tried).other()?;
@@ -262,7 +267,7 @@ impl Turn {
         if !slot.member.take() {
             return None;
         }
-        self.tried.push(slot.member.id);
+        self.now = Some(slot.member.id);
         let mut attempt = Attempt::new(upstream, slot);
         attempt.bake(None, self.secure);
         Some(attempt)

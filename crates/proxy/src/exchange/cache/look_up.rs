@@ -41,7 +41,7 @@ pub(super) async fn run(asked: &Asked<'_>, record: &mut Record) -> Result<Answer
         .and_then(|variants| variants.find(headers));
     let loaded;
     if found.is_none() && cache.is_on_disk(&asked.key) {
-        loaded = cache.fetch(&asked.key, headers).await;
+        loaded = Box::pin(cache.fetch(&asked.key, headers)).await;
         found = loaded.as_ref();
     }
     let (entry, why) = match found {
@@ -61,18 +61,18 @@ pub(super) async fn run(asked: &Asked<'_>, record: &mut Record) -> Result<Answer
         return Err(Fault::NotCached);
     }
     if asked.parts.method == Method::HEAD {
-        return around_head(asked, entry, why, record).await;
+        return Box::pin(around_head(asked, entry, why, record)).await;
     }
     let place = place(cache, asked, entry, variants.as_deref(), now);
     let fill = match place {
         Place::Lead(fill) => fill,
-        Place::Join(fill) => match join(&fill, asked, why).await {
+        Place::Join(fill) => match Box::pin(join(&fill, asked, why)).await {
             Some(answer) => return Ok(answer),
             // What the other one fetches is not for this request, or takes too long.
             None => Fill::new(None),
         },
     };
-    lead(asked, fill, entry, why, record).await
+    Box::pin(lead(asked, fill, entry, why, record)).await
 }
 
 fn usage(entry: &Entry, asked: &Asked<'_>, now: u64) -> Use {

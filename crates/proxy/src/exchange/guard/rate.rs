@@ -55,7 +55,7 @@ pub(super) async fn check(
         }
     }
     if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
+        Box::pin(tokio::time::sleep(wait)).await;
     }
     Ok(())
 }

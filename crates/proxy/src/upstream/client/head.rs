@@ -9,6 +9,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::lane;
+
 /// Largest head: as bounded as a request's, with room for many cookies.
 pub(super) const MOST_HEAD: usize = 64 * 1024;
 /// Most fields of a head or a trailer section.
@@ -148,7 +150,8 @@ pub(super) fn parse(head: &Bytes, asked: Asked) -> Result<AnswerHead, BadAnswer>
         .ok_or(BadAnswer::Head)?;
     let old = response.version == Some(0);
     let mut notes = Notes::default();
-    let mut headers = HeaderMap::with_capacity(response.headers.len());
+    let mut headers = lane::map();
+    headers.reserve(response.headers.len());
     for field in response.headers.iter() {
         let (name, value) = own(head, field)?;
         if !notes.take(&name, &value)? {

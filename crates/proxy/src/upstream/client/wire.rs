@@ -12,6 +12,7 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::Sleep;
 
+use crate::clock;
 use crate::meter::Counted;
 
 /// The thread's read buffer, and the largest piece of a body.
@@ -36,7 +37,7 @@ pub(in crate::upstream) struct Wire {
     ended: bool,
     /// The last read filled what it was given: more is coming.
     flows: bool,
-    made: Instant,
+    made: u64,
     alarm: Option<Pin<Box<Sleep>>>,
     _open: Counted,
 }
@@ -49,14 +50,14 @@ impl Wire {
             unread: Bytes::new(),
             ended: false,
             flows: false,
-            made: Instant::now(),
+            made: clock::milliseconds(),
             alarm: None,
             _open: open,
         }
     }
 
-    /// When it was connected.
-    pub(in crate::upstream) fn made(&self) -> Instant {
+    /// When it was connected, by [`clock::milliseconds`].
+    pub(in crate::upstream) fn made(&self) -> u64 {
         self.made
     }
 

@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 use http::Response;
 use http::request::Parts;
 
+use super::{Connection, run};
 use crate::body::Inbound;
-use crate::exchange::{self, Connection};
 use crate::record::Recorded;
 
 /// Places that a thread keeps. More requests at a time get new ones.
-const MOST_PLACES: usize = 64;
+const MOST_PLACES: usize = 256;
 
 thread_local! {
     static PLACES: RefCell<Vec<Box<dyn Place>>> = const { RefCell::new(Vec::new()) };
@@ -24,7 +24,7 @@ thread_local! {
 
 /// Somewhere a request can be at work.
 trait Place {
-    fn begin(&mut self, connection: Rc<Connection>, parts: Parts);
+    fn begin(&mut self, connection: Rc<Connection>, parts: Parts, body: Inbound);
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Recorded>>;
     fn clear(&mut self);
 }
@@ -36,11 +36,11 @@ struct Made<M, F> {
 
 impl<M, F> Place for Made<M, F>
 where
-    M: Fn(Rc<Connection>, Parts) -> F,
+    M: Fn(Rc<Connection>, Parts, Inbound) -> F,
     F: Future<Output = Response<Recorded>>,
 {
-    fn begin(&mut self, connection: Rc<Connection>, parts: Parts) {
-        self.future.set(Some((self.make)(connection, parts)));
+    fn begin(&mut self, connection: Rc<Connection>, parts: Parts, body: Inbound) {
+        self.future.set(Some((self.make)(connection, parts, body)));
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Recorded>> {
@@ -57,7 +57,7 @@ where
 
 fn place<M, F>(make: M) -> Box<dyn Place>
 where
-    M: Fn(Rc<Connection>, Parts) -> F + 'static,
+    M: Fn(Rc<Connection>, Parts, Inbound) -> F + 'static,
     F: Future<Output = Response<Recorded>> + 'static,
 {
     Box::new(Made {
@@ -67,20 +67,24 @@ where
 }
 
 /// A request at work; dropped, it ends.
-pub(super) struct Work(Option<Box<dyn Place>>);
+pub struct Work(Option<Box<dyn Place>>);
 
 impl Work {
-    /// A request without a body.
-    pub(super) fn begin(connection: Rc<Connection>, parts: Parts) -> Self {
-        let mut place = PLACES.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
-            place(|connection, parts| exchange::run(connection, parts, Inbound::empty()))
-        });
-        place.begin(connection, parts);
+    /// Begins with a request, whichever way it came: the head as [`Parts`], the body beside it.
+    #[must_use]
+    pub fn begin(connection: Rc<Connection>, parts: Parts, body: Inbound) -> Self {
+        let place = PLACES.with_borrow_mut(Vec::pop);
+        let mut place = place.unwrap_or_else(|| self::place(run));
+        place.begin(connection, parts, body);
         Self(Some(place))
     }
+}
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Recorded>> {
-        match &mut self.0 {
+impl Future for Work {
+    type Output = Response<Recorded>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Recorded>> {
+        match &mut self.get_mut().0 {
             Some(place) => place.poll(cx),
             None => Poll::Pending,
         }
