@@ -6,4 +6,5 @@
 
 pub mod descriptors;
 pub mod memory;
+pub mod poller;
 pub mod stack;

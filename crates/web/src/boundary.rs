@@ -12,13 +12,11 @@ mod body;
 mod headers;
 mod measure;
 mod route;
+mod run;
 mod visitor;
 
-use std::future::{Future, Ready, poll_fn, ready};
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::future::{Ready, ready};
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
@@ -27,8 +25,8 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::{Error, HttpMessage, HttpResponse};
-use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use kiuas_common::scoreboard::Kind;
 use kiuas_common::telemetry::{
     Describe, Instrumented, LateSpan, TRACEPARENT, TRACESTATE, TraceContext,
 };
@@ -36,7 +34,7 @@ use kiuas_common::{Environment, Shutdown};
 use tracing::{Span, field};
 
 use crate::error::{Form, WebError};
-use crate::load::{Load, Pulse, Slot};
+use crate::load::{Begin, Load, Pulse, Slot, nanoseconds};
 use crate::settings::WebSettings;
 
 use answer::{Finish, Look, record};
@@ -46,6 +44,7 @@ use headers::Wardrobe;
 use measure::InFlight;
 pub(crate) use measure::Measures;
 use route::{Route, Routes};
+use run::{Outcome, run};
 pub(crate) use visitor::Peer;
 pub use visitor::Visitor;
 
@@ -128,14 +127,6 @@ pub(super) struct Arrival {
     parent: Option<TraceContext>,
 }
 
-/// How the application's part went.
-enum Outcome<B> {
-    Answered(ServiceResponse<B>),
-    Refused(Error),
-    TimedOut,
-    Panicked,
-}
-
 impl<S, B> Service<ServiceRequest> for BoundaryService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
@@ -149,9 +140,8 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let shared = Rc::clone(&self.shared);
-        let pulse = request.conn_data::<Rc<Pulse>>();
-        let held = (shared.load.enter(pulse), shared.measures.enter());
         let arrival = Rc::new(Arrival::of(&request, &shared.routes));
+        let held = (shared.enter(&request, &arrival), shared.measures.enter());
         let look = Look {
             headers: shared
                 .headers
@@ -166,7 +156,7 @@ where
         let future = async move {
             let outcome = match too_large {
                 Some(error) => Outcome::Refused(error),
-                None => run(service, request, arrival.at + shared.request_timeout).await,
+                None => run(service, request, &held.0).await,
             };
             shared.answer(&arrival, &look, &inner, outcome, held)
         };
@@ -174,29 +164,19 @@ where
     }
 }
 
-/// Runs the application's part; nothing that it does, short of blocking the thread, gets past this.
-async fn run<S, B>(service: Rc<S>, request: ServiceRequest, deadline: Instant) -> Outcome<B>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    // The call itself may panic too, so it happens inside the caught future.
-    let work = AssertUnwindSafe(async move { service.call(request).await }).catch_unwind();
-    let mut work = pin!(work);
-    // Most handlers answer without waiting, and need no timer.
-    let done = match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-        Poll::Ready(done) => Ok(done),
-        Poll::Pending => tokio::time::timeout_at(deadline.into(), work).await,
-    };
-    match done {
-        Ok(Ok(Ok(response))) => Outcome::Answered(response),
-        Ok(Ok(Err(error))) => Outcome::Refused(error),
-        // What panicked was logged by the panic hook, inside this span.
-        Ok(Err(_)) => Outcome::Panicked,
-        Err(_) => Outcome::TimedOut,
-    }
-}
-
 impl Shared {
+    /// The request is in flight from here on.
+    fn enter(&self, request: &ServiceRequest, arrival: &Arrival) -> Slot {
+        let begin = Begin {
+            method: arrival.method.as_str(),
+            path: request.path(),
+            id: &arrival.visitor.request_id,
+            trace_id: trace_id(request),
+            limit: self.request_timeout,
+        };
+        self.load.enter(request.conn_data::<Rc<Pulse>>(), begin)
+    }
+
     /// An error if the body is announced as too large; a body of unknown length is cut when it is.
     fn limit_body(&self, request: &mut ServiceRequest) -> Option<Error> {
         let announced = request
@@ -228,8 +208,8 @@ impl Shared {
                 let response = response.map_into_boxed_body();
                 let response = self.finish.finish(arrival, look, response);
                 self.note(span, arrival, response.status(), response.error());
-                if is_endless(&response) {
-                    slot.mark_endless();
+                if let Some(kind) = endless(&response) {
+                    slot.mark_endless(kind);
                 }
                 if !response.head().keep_alive() {
                     slot.mark_last();
@@ -240,10 +220,12 @@ impl Shared {
             Outcome::Refused(error) => error,
             Outcome::TimedOut => {
                 self.measures.timed_out();
+                self.load.board().inspect(|board| board.timed_out());
                 WebError::status_only(StatusCode::GATEWAY_TIMEOUT).into()
             }
             Outcome::Panicked => {
                 self.measures.panicked();
+                self.load.board().inspect(|board| board.panicked());
                 WebError::internal("the handler panicked").into()
             }
         };
@@ -257,6 +239,9 @@ impl Shared {
 
     fn note(&self, span: &LateSpan, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
         record(span, arrival, status, error);
+        if let Some(board) = self.load.board() {
+            board.answered(status.as_u16(), nanoseconds(arrival.at.elapsed()));
+        }
         self.routes
             .answered(&arrival.method, &arrival.route, status, arrival.at);
     }
@@ -302,12 +287,23 @@ fn parent(request: &ServiceRequest) -> Option<TraceContext> {
     TraceContext::parse(text(TRACEPARENT)?, text(TRACESTATE))
 }
 
-fn is_endless<B>(response: &HttpResponse<B>) -> bool {
+/// The trace of that span: the digits between the first two dashes of a `traceparent`.
+fn trace_id(request: &ServiceRequest) -> &str {
+    request
+        .headers()
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok()?.get(3..35))
+        .unwrap_or("")
+}
+
+/// What an answer without an end is.
+fn endless<B>(response: &HttpResponse<B>) -> Option<Kind> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Some(Kind::Websocket);
+    }
     let is_event_stream = || {
         let media_type = response.headers().get(CONTENT_TYPE);
         media_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
     };
-    response.status() == StatusCode::SWITCHING_PROTOCOLS
-        || response.extensions().contains::<Endless>()
-        || is_event_stream()
+    (response.extensions().contains::<Endless>() || is_event_stream()).then_some(Kind::Stream)
 }

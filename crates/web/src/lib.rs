@@ -10,6 +10,7 @@
 pub mod boundary;
 pub mod cache;
 pub mod csrf;
+mod deadline;
 pub mod error;
 pub mod flash;
 pub mod live;
@@ -22,6 +23,7 @@ pub mod transaction;
 
 pub use boundary::Visitor;
 pub use cache::Cache;
+pub use deadline::{Deadline, deadline, extend_deadline};
 pub use error::WebError;
 pub use live::Live;
 pub use settings::WebSettings;

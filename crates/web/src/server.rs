@@ -5,14 +5,18 @@
 //!
 //! Drain: accepting stops → every answer says `Connection: close` → a thread leaves when nothing is
 //! open, or nothing is in flight and idle connections had `web.idle_grace`, or at `web.drain_timeout`.
-//! WebSockets and event streams are told to end and are not waited for.
+//! WebSockets and event streams are told to end and have `web.endless_timeout` for it.
+//!
+//! Pause: SIGTSTP stops the accepting alone, SIGCONT begins it again.
 
 mod accept;
 mod connection;
 mod drain;
+mod heartbeat;
 mod probe;
 mod service;
 mod thread;
+mod wire;
 
 use std::io;
 use std::sync::Arc;
@@ -21,11 +25,13 @@ use std::time::Duration;
 use actix_web::web::ServiceConfig;
 use futures_util::future::join_all;
 use kiuas_common::admin::Health;
+use kiuas_common::balance::Scales;
 use kiuas_common::listener::{self, Listener, ListenerError};
 use kiuas_common::metrics::Metrics;
 use kiuas_common::redis::Redis;
+use kiuas_common::scoreboard::{State, Writer};
 use kiuas_common::shutdown::DrainOutcome;
-use kiuas_common::{Address, Environment, Shutdown, notify};
+use kiuas_common::{Address, Environment, Pause, Shutdown, notify};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -52,6 +58,9 @@ pub enum ServerError {
     /// A thread could not be started.
     #[error("cannot start a serving thread")]
     Thread(#[source] io::Error),
+    /// The supervisor's signals cannot be heard.
+    #[error("cannot listen for SIGTSTP and SIGCONT")]
+    Signals(#[source] io::Error),
     /// The application could not be built; actix-web has logged why.
     #[error("cannot build the application")]
     Application,
@@ -179,6 +188,9 @@ impl Server {
         ready: impl FnOnce(),
     ) -> Result<DrainOutcome, ServerError> {
         let measures = Measures::register(&self.metrics);
+        let board = board();
+        let scales = Scales::from_environment().or_else(|| Scales::detached().ok());
+        let pause = Pause::new();
         let peers = TaskTracker::new();
         let mut started = Vec::new();
         let mut ended = Vec::new();
@@ -189,6 +201,9 @@ impl Server {
                 measures: measures.clone(),
                 listeners: sockets.try_clone().map_err(ServerError::Thread)?,
                 shutdown: shutdown.clone(),
+                pause: pause.clone(),
+                board,
+                scales,
                 ready,
                 peers: peers.clone(),
                 present: peers.token(),
@@ -197,7 +212,10 @@ impl Server {
             ended.push(spawn(number, plan)?);
         }
         peers.close();
-        let outcome = self.supervise(sockets, &shutdown, started, ready).await;
+        let outcome = tokio::select! {
+            outcome = self.supervise(sockets, &shutdown, board, started, ready) => outcome,
+            failed = follow_pauses(&pause, board) => failed,
+        };
         // Whatever went wrong, the threads end with the drain.
         shutdown.begin();
         let deadline = self.settings.drain_timeout.duration() + STUCK_AFTER;
@@ -220,6 +238,7 @@ impl Server {
         &self,
         sockets: Sockets,
         shutdown: &Shutdown,
+        board: Option<Writer>,
         started: Vec<oneshot::Receiver<Result<(), ServerError>>>,
         ready: impl FnOnce(),
     ) -> Result<(), ServerError> {
@@ -227,13 +246,42 @@ impl Server {
             is_ready.unwrap_or(Err(ServerError::Died))?;
         }
         self.health.set_ready(true);
+        show(board, State::Ready);
         ready();
         shutdown.draining().await;
+        show(board, State::Draining);
         self.health.set_ready(false);
         notify::stopping();
         sockets.close();
         Ok(())
     }
+}
+
+/// The supervisor's scoreboard, if it has one for us.
+fn board() -> Option<Writer> {
+    let board = Writer::from_environment()?;
+    board.has_requests();
+    if let Err(error) = board.answer_for_stacks() {
+        tracing::warn!(%error, "the supervisor cannot ask for the stacks of stuck threads");
+    }
+    Some(board)
+}
+
+fn show(board: Option<Writer>, state: State) {
+    if let Some(board) = board {
+        board.set_state(state);
+    }
+}
+
+/// Ends with an error only.
+async fn follow_pauses(pause: &Pause, board: Option<Writer>) -> Result<(), ServerError> {
+    let changed = |paused| {
+        show(board, if paused { State::Paused } else { State::Ready });
+    };
+    pause
+        .follow_signals(changed)
+        .await
+        .map_err(ServerError::Signals)
 }
 
 fn spawn(

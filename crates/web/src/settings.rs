@@ -32,8 +32,13 @@ pub struct WebSettings {
     pub idle_grace: Period,
     /// Longest drain; what runs then is cut off.
     pub drain_timeout: Period,
+    /// During a drain, WebSockets and event streams have this long to end, which they are told to do.
+    pub endless_timeout: Period,
     /// Longest run of a handler; it is dropped then and the visitor gets a 504.
     pub request_timeout: Period,
+    /// A handler that holds its thread so long after its time is over is ended by the pool, with its
+    /// process.
+    pub hard_grace: Period,
     /// Largest request body.
     pub body_limit: Bytes,
     /// Longest wait for the head of a request.
@@ -56,7 +61,9 @@ impl Default for WebSettings {
             keep_alive: Period::seconds(75),
             idle_grace: Period::seconds(5),
             drain_timeout: Period::seconds(30),
+            endless_timeout: Period::seconds(10),
             request_timeout: Period::seconds(30),
+            hard_grace: Period::seconds(10),
             body_limit: Bytes::mebibytes(2),
             head_timeout: Period::seconds(10),
             secret_key: SecretKey(DEVELOPMENT_KEY.to_owned()),

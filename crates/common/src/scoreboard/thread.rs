@@ -1,6 +1,7 @@
 //! A thread's place on the board, and the slots of what the thread runs.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -154,11 +155,16 @@ impl SlotGuard {
 
     /// The request got other deadlines; 0: none.
     pub fn set_deadlines(&self, soft: u64, hard: u64) {
-        if let Some((_, slot)) = self.slot {
-            slot.change(|| {
-                slot.soft_deadline.store(soft, Relaxed);
-                slot.hard_deadline.store(hard, Relaxed);
-            });
+        self.deadlines().set(soft, hard);
+    }
+
+    /// The deadlines of the request, for who does not hold the guard. They must not be set after the
+    /// guard is gone: the slot may be another request's by then.
+    #[must_use]
+    pub fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            slot: self.slot.map(|(_, slot)| slot),
+            on_this_thread: PhantomData,
         }
     }
 
@@ -177,6 +183,25 @@ impl Drop for SlotGuard {
         if let Some((index, slot)) = self.slot {
             slot.clear();
             place.free.borrow_mut().push(index);
+        }
+    }
+}
+
+/// Where the deadlines of a request are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    slot: Option<&'static Slot>,
+    on_this_thread: PhantomData<Rc<()>>,
+}
+
+impl Deadlines {
+    /// Shows other deadlines; 0: none.
+    pub fn set(self, soft: u64, hard: u64) {
+        if let Some(slot) = self.slot {
+            slot.change(|| {
+                slot.soft_deadline.store(soft, Relaxed);
+                slot.hard_deadline.store(hard, Relaxed);
+            });
         }
     }
 }

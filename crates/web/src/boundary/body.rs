@@ -39,7 +39,9 @@ impl MessageBody for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let mark = self.held.as_ref().and_then(|(slot, _)| slot.polling());
         let next = ready!(Pin::new(&mut self.body).poll_next(cx));
+        drop(mark);
         if next.is_none() {
             self.held = None;
         }

@@ -1,13 +1,12 @@
 //! Who asks: address, scheme, host and request id, believed only from our own proxy.
 
 use std::future::{Ready, ready};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use kiuas_common::listener::Stream;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -29,19 +28,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn of(stream: &Stream) -> Self {
-        match stream {
-            Stream::Tcp(stream) => Self {
-                address: stream.peer_addr().ok().map(|address| address.ip()),
-                probe: false,
-            },
-            // Connections from outside have the listener's name, a socket pair has none.
-            Stream::Unix(stream) => Self {
-                address: None,
-                probe: stream
-                    .local_addr()
-                    .is_ok_and(|address| address.is_unnamed()),
-            },
+    /// `None` for a Unix socket.
+    pub(crate) fn at(address: Option<SocketAddr>) -> Self {
+        Self {
+            address: address.map(|address| address.ip()),
+            probe: false,
+        }
+    }
+
+    pub(crate) fn probe() -> Self {
+        Self {
+            address: None,
+            probe: true,
         }
     }
 

@@ -1,41 +1,94 @@
 //! The accept loop of a thread on one listener.
 
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiuas_common::Shutdown;
-use kiuas_common::listener::{BACKLOG, Stream, TokioListener};
+use kiuas_common::kernel::poller::Watched;
+use kiuas_common::listener::{BACKLOG, Listener};
+use kiuas_common::{Pause, Shutdown};
+use rustix::net::{SocketFlags, acceptfrom_with};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::wire::Wire;
+use crate::load::Load;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a thread with many connections waits, so often, for one with fewer to take the next.
+const COURTESY: Duration = Duration::from_millis(1);
+const COURTESIES: usize = 3;
 
 /// Takes a connection; the permit is its place among those that the thread may have open.
-pub(super) type Take = dyn Fn(Stream, OwnedSemaphorePermit);
+pub(super) type Take = dyn Fn(Wire, Option<SocketAddr>, OwnedSemaphorePermit);
+
+/// A listening socket in a thread's event loop.
+///
+/// tokio's own listeners take the connection before anybody could ask whether it is this thread's turn,
+/// and register it with the poller before anybody knows whether it will ever have to wait.
+pub(super) struct Acceptor {
+    socket: Watched,
+    is_tcp: bool,
+}
+
+impl Acceptor {
+    /// Registers the socket with the calling thread's event loop.
+    pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        let is_tcp = matches!(listener, Listener::Tcp(_));
+        if let Listener::Tcp(listener) = &listener {
+            // Connections inherit it: one system call less for each.
+            rustix::net::sockopt::set_tcp_nodelay(listener, true)?;
+        }
+        Ok(Self {
+            socket: Watched::new(listener)?,
+            is_tcp,
+        })
+    }
+}
+
+type Accepted = (Wire, Option<SocketAddr>);
+
+/// The next connection of the queue; `WouldBlock` if there is none.
+fn take(listener: &Listener, is_tcp: bool) -> io::Result<Accepted> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (descriptor, peer): (OwnedFd, _) = acceptfrom_with(listener, flags)?;
+    let peer = match peer {
+        // Who has no address is taken for the proxy on a Unix socket, so it must be one.
+        Some(peer) if is_tcp => Some(SocketAddr::try_from(peer)?),
+        None if is_tcp => return Err(io::Error::other("a TCP peer without an address")),
+        _ => None,
+    };
+    Ok((Wire::fresh(descriptor, is_tcp), peer))
+}
+
+/// When a thread accepts.
+pub(super) struct Gate {
+    pub(super) places: Arc<Semaphore>,
+    pub(super) load: Rc<Load>,
+    pub(super) shutdown: Shutdown,
+    pub(super) pause: Pause,
+}
 
 /// Accepts until the drain begins, then takes what the kernel has queued, and closes the listener.
 ///
 /// A process cannot know whether it is the last one on a shared listener. If it is, connections in the
 /// queue would be reset when the listener closes; if it is not, taking a few more harms nobody.
-pub(super) async fn accept(
-    listener: TokioListener,
-    places: Arc<Semaphore>,
-    take: Rc<Take>,
-    shutdown: Shutdown,
-) {
+pub(super) async fn accept(acceptor: Acceptor, gate: Rc<Gate>, take: Rc<Take>) {
     let mut pause = FIRST_PAUSE;
-    loop {
+    while !gate.shutdown.is_draining() {
+        // Whoever asks for the drain or the pause is asked only when there is nothing to accept.
         let accepted = tokio::select! {
             biased;
-            () = shutdown.draining() => break,
-            accepted = next(&listener, &places) => accepted,
+            accepted = gate.next(&acceptor) => accepted,
+            () = gate.shutdown.draining() => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok(((wire, peer), place)) => {
                 pause = FIRST_PAUSE;
-                take(stream, place);
+                take(wire, peer, place);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection, trying again");
@@ -44,56 +97,59 @@ pub(super) async fn accept(
             }
         }
     }
-    if let Err(error) = empty(listener, &places, &*take) {
+    if let Err(error) = empty(&acceptor, &gate.places, &*take) {
         tracing::warn!(%error, "cannot take the connections that were still queued");
     }
 }
 
-async fn next(
-    listener: &TokioListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(Stream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+impl Gate {
+    async fn next(&self, acceptor: &Acceptor) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
+        loop {
+            if self.pause.is_paused() {
+                self.load.set_accepts(false);
+                self.pause.resumed().await;
+            }
+            let place = Arc::clone(&self.places)
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?;
+            self.load.set_accepts(true);
+            let mut ready = tokio::select! {
+                biased;
+                ready = acceptor.socket.readable() => ready?,
+                () = self.pause.paused() => continue,
+            };
+            self.courtesy().await;
+            // Another thread may have been quicker.
+            if let Ok(accepted) = ready.try_io(|it| take(it.get_ref(), acceptor.is_tcp)) {
+                return accepted.map(|accepted| (accepted, place));
+            }
+        }
+    }
+
+    /// Lets a thread with fewer connections go first, for a moment.
+    async fn courtesy(&self) {
+        for _ in 0..COURTESIES {
+            if !self.load.is_heavier() {
+                return;
+            }
+            tokio::time::sleep(COURTESY).await;
+        }
+    }
 }
 
 /// Accepts without waiting until the queue is empty, as long as there are places. It asks the kernel
 /// and not tokio, which may not have heard yet of the latest connections.
-fn empty(listener: TokioListener, places: &Arc<Semaphore>, take: &Take) -> io::Result<()> {
-    let accept: Box<dyn Fn() -> io::Result<Stream>> = match listener {
-        TokioListener::Tcp(listener) => {
-            let listener = listener.into_std()?;
-            Box::new(move || tcp(listener.accept()?.0))
-        }
-        TokioListener::Unix(listener) => {
-            let listener = listener.into_std()?;
-            Box::new(move || unix(listener.accept()?.0))
-        }
-    };
+fn empty(acceptor: &Acceptor, places: &Arc<Semaphore>, then: &Take) -> io::Result<()> {
     for _ in 0..BACKLOG {
         let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             return Ok(());
         };
-        match accept() {
-            Ok(stream) => take(stream, place),
+        match take(acceptor.socket.get(), acceptor.is_tcp) {
+            Ok((wire, peer)) => then(wire, peer, place),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         }
     }
     Ok(())
-}
-
-fn tcp(stream: std::net::TcpStream) -> io::Result<Stream> {
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
-    tokio::net::TcpStream::from_std(stream).map(Stream::Tcp)
-}
-
-fn unix(stream: std::os::unix::net::UnixStream) -> io::Result<Stream> {
-    stream.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(stream).map(Stream::Unix)
 }

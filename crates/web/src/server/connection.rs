@@ -5,15 +5,17 @@
 //! request must begin in time.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use kiuas_common::listener::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::wire::Wire;
+use crate::boundary::Peer;
 use crate::load::Pulse;
 
 /// The beginning of a head, and when it must be complete.
@@ -23,24 +25,34 @@ struct Head {
 }
 
 pub(crate) struct Connection {
-    stream: Stream,
+    wire: Wire,
+    peer: Peer,
     pulse: Rc<Pulse>,
     limit: Duration,
     head: Option<Head>,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, limit: Duration) -> Self {
+    pub(super) fn new(wire: Wire, peer: Option<SocketAddr>, limit: Duration) -> Self {
         Self {
-            stream,
+            wire,
+            peer: Peer::at(peer),
             pulse: Rc::default(),
             limit,
             head: None,
         }
     }
 
-    pub(crate) fn stream(&self) -> &Stream {
-        &self.stream
+    /// The connection of our own readiness probe.
+    pub(super) fn probe(wire: Wire, limit: Duration) -> Self {
+        Self {
+            peer: Peer::probe(),
+            ..Self::new(wire, None, limit)
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
     }
 
     pub(crate) fn pulse(&self) -> Rc<Pulse> {
@@ -89,7 +101,7 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        match Pin::new(&mut this.stream).poll_read(cx, buffer) {
+        match Pin::new(&mut this.wire).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
                 if buffer.filled().len() > before {
                     this.arrived();
@@ -108,7 +120,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buffer)
+        Pin::new(&mut self.get_mut().wire).poll_write(cx, buffer)
     }
 
     fn poll_write_vectored(
@@ -116,18 +128,18 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, buffers)
+        Pin::new(&mut self.get_mut().wire).poll_write_vectored(cx, buffers)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.wire.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        Pin::new(&mut self.get_mut().wire).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        Pin::new(&mut self.get_mut().wire).poll_shutdown(cx)
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::{Server, ServerError, probe};
-use crate::boundary::{Boundary, Counted, Measures, Peer};
+use crate::boundary::{Boundary, Counted, Measures};
 use crate::csrf::{Csrf, Protect};
 use crate::load::Load;
 use crate::session;
@@ -48,7 +48,7 @@ pub(super) async fn service(
         .client_request_timeout(settings.head_timeout.duration())
         .client_disconnect_timeout(FLUSH)
         .on_connect_ext(|connection: &Connection, data| {
-            data.insert(Peer::of(connection.stream()));
+            data.insert(connection.peer());
             data.insert(connection.pulse());
         })
         .graceful_shutdown_signal(move || finish.clone().cancelled_owned())

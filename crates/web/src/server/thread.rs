@@ -1,22 +1,27 @@
 //! One serving thread: an event loop, the application built for it, and its accept loops.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_service::Service;
-use kiuas_common::Shutdown;
-use kiuas_common::listener::{Listener, Stream};
+use kiuas_common::balance::Scales;
+use kiuas_common::listener::Listener;
+use kiuas_common::scoreboard::Writer;
+use kiuas_common::{Pause, Shutdown};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::accept::{Take, accept};
+use super::accept::{Acceptor, Gate, Take, accept};
 use super::connection::Connection;
-use super::drain::{Left, leave};
+use super::drain::{Left, Patience, leave};
+use super::heartbeat::beat;
 use super::probe::probe;
 use super::service::{FLUSH, Parts, service};
+use super::wire::Wire;
 use super::{Server, ServerError};
 use crate::boundary::Measures;
 use crate::load::Load;
@@ -27,6 +32,11 @@ pub(super) struct Plan {
     pub(super) measures: Measures,
     pub(super) listeners: Vec<Listener>,
     pub(super) shutdown: Shutdown,
+    pub(super) pause: Pause,
+    /// Where the supervisor looks, if there is one.
+    pub(super) board: Option<Writer>,
+    /// Where the accepting threads are weighed.
+    pub(super) scales: Option<Scales>,
     /// Told when the thread has answered its probe, or why it cannot.
     pub(super) ready: oneshot::Sender<Result<(), ServerError>>,
     /// The threads of the server.
@@ -56,11 +66,19 @@ impl Plan {
             measures,
             listeners,
             shutdown,
+            pause,
+            board,
+            scales,
             ready,
             peers,
             present,
         } = self;
-        let load = Load::new();
+        let load = Load::new(
+            board.and_then(|board| board.thread()),
+            scales.map(Scales::seat),
+            server.settings.hard_grace.duration(),
+        );
+        spawn_local(beat(Rc::clone(&load)));
         let finish = CancellationToken::new();
         let parts = Parts {
             server: server.clone(),
@@ -76,15 +94,19 @@ impl Plan {
                 return Ok(Left::Empty);
             }
         };
-        let places = Arc::new(Semaphore::new(server.settings.connections));
+        let gate = Rc::new(Gate {
+            places: Arc::new(Semaphore::new(server.settings.connections)),
+            load: Rc::clone(&load),
+            shutdown: shutdown.clone(),
+            pause,
+        });
         let mut loops = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            let listener = listener.into_tokio().map_err(ServerError::Thread)?;
+            let acceptor = Acceptor::new(listener).map_err(ServerError::Thread)?;
             loops.push(spawn_local(accept(
-                listener,
-                Arc::clone(&places),
+                acceptor,
+                Rc::clone(&gate),
                 Rc::clone(&take),
-                shutdown.clone(),
             )));
         }
         drop(ready.send(Ok(())));
@@ -94,13 +116,8 @@ impl Plan {
             }
         }
         // Reached only when the drain has begun: accept loops end with nothing else.
-        let left = leave(
-            &load,
-            server.settings.idle_grace.duration(),
-            server.settings.drain_timeout.duration(),
-            &shutdown,
-        )
-        .await;
+        load.set_accepts(false);
+        let left = leave(&load, Patience::of(&server.settings), &shutdown).await;
         finish.cancel();
         flush(&load).await;
         // Pooled connections live on the thread that opened them, and all threads use them.
@@ -130,14 +147,9 @@ async fn start(parts: Parts) -> Result<Rc<Take>, ServerError> {
     let limit = parts.server.settings.head_timeout.duration();
     let (load, measures) = (Rc::clone(&parts.load), parts.measures.clone());
     let service = Rc::new(service(parts).await?);
-    let serve = move |stream: Stream| {
+    let serve = move |connection: Connection, peer: Option<SocketAddr>| {
         let service = Rc::clone(&service);
         let open = (load.connect(), measures.connect());
-        let peer = match &stream {
-            Stream::Tcp(stream) => stream.peer_addr().ok(),
-            Stream::Unix(_) => None,
-        };
-        let connection = Connection::new(stream, limit);
         async move {
             if let Err(error) = service.call((connection, peer)).await {
                 tracing::debug!(%error, "a connection ended early");
@@ -145,12 +157,18 @@ async fn start(parts: Parts) -> Result<Rc<Take>, ServerError> {
             drop(open);
         }
     };
-    probe(|stream| drop(spawn_local(serve(stream)))).await?;
-    Ok(Rc::new(move |stream, place: OwnedSemaphorePermit| {
-        let connection = serve(stream);
-        spawn_local(async move {
-            connection.await;
-            drop(place);
-        });
-    }))
+    probe(|stream| {
+        let connection = Connection::probe(stream.into(), limit);
+        drop(spawn_local(serve(connection, None)));
+    })
+    .await?;
+    Ok(Rc::new(
+        move |wire: Wire, peer, place: OwnedSemaphorePermit| {
+            let connection = serve(Connection::new(wire, peer, limit), peer);
+            spawn_local(async move {
+                connection.await;
+                drop(place);
+            });
+        },
+    ))
 }
