@@ -72,8 +72,19 @@ pub struct Connection {
     pub pulse: Arc<Pulse>,
     /// Its place among the connections; a tunnel keeps it.
     pub place: Rc<Place>,
-    /// What its visitor is told before the answer.
+    /// What its visitor is told before the answer, in the fast lane.
     pub hints: Hints,
+}
+
+impl Connection {
+    /// Where interim answers go, if the visitor can be told.
+    fn hints(&self) -> Option<&Hints> {
+        match &self.reader {
+            Reader::Lane => Some(&self.hints),
+            Reader::Screen(keeper) => Some(keeper.hints()),
+            Reader::Frames => None,
+        }
+    }
 }
 
 /// Who reads a connection's requests, and so where their heads were shown to the gate.
@@ -346,6 +357,9 @@ impl AwaitedTurn<'static> {
 impl<'a> AwaitedTurn<'a> {
     fn new(connection: &'a Connection) -> Self {
         let keeper = connection.reader.keeper();
+        if let Some(keeper) = keeper {
+            keeper.hints().open();
+        }
         Self {
             keeper,
             arrival: keeper.map(Gatekeeper::next_call),
@@ -375,6 +389,9 @@ impl<'a> AwaitedTurn<'a> {
 
 impl Drop for AwaitedTurn<'_> {
     fn drop(&mut self) {
+        if let Some(keeper) = self.keeper {
+            keeper.hints().close();
+        }
         if self.is_upgrade()
             && let Some(keeper) = self.keeper
         {

@@ -1,15 +1,16 @@
 //! Early hints (RFC 8297): what an application says before its answer goes to the visitor at once, so
 //! that he can fetch style sheets while the answer is made.
 //!
-//! Only where we write to the visitor ourselves, that is in the fast lane: hyper has no words for
-//! interim answers.
+//! hyper has no words for interim answers to a server's visitor: over HTTP/1 we write them ourselves, in
+//! the fast lane and below hyper ([`crate::screen`]). Not over HTTP/2: only h2 may write there, and hyper
+//! keeps the stream's handle to itself.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 
 /// An application cannot make us keep more than this.
@@ -17,25 +18,61 @@ const MOST: usize = 16 * 1024;
 
 /// Interim answers that the visitor of a connection has not got yet.
 #[derive(Debug, Default)]
-pub struct Hints {
-    bytes: RefCell<Vec<u8>>,
+pub struct Hints(Mutex<Unsaid>);
+
+#[derive(Debug, Default)]
+struct Unsaid {
+    bytes: Vec<u8>,
+    /// The first of `bytes` is in the middle of an interim answer.
+    begun: bool,
+    /// Nobody waits: the answer has begun.
+    closed: bool,
     /// Who writes them: a fetch for the cache is another task than the visitor's.
-    writer: RefCell<Option<Waker>>,
+    writer: Option<Waker>,
 }
 
 impl Hints {
+    /// A request is at work; nothing is left of the last one.
+    pub fn open(&self) {
+        let mut unsaid = self.0.lock();
+        unsaid.closed = false;
+        if !unsaid.begun {
+            unsaid.bytes.clear();
+        }
+    }
+
+    /// The answer is made: whatever comes later is too late.
+    pub fn close(&self) {
+        self.0.lock().closed = true;
+    }
+
+    /// True if something could be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().bytes.is_empty()
+    }
+
+    /// The moment has passed: forgets what was not begun.
+    pub fn forget(&self) {
+        let mut unsaid = self.0.lock();
+        if !unsaid.begun {
+            unsaid.bytes.clear();
+        }
+    }
+
     /// Adds an interim answer (RFC 9110 15.2: a proxy passes them on). What 100 and 101 mean is between
     /// the proxy and the application.
     pub fn add(&self, status: StatusCode, headers: &HeaderMap) {
-        let mut bytes = self.bytes.borrow_mut();
+        let mut unsaid = self.0.lock();
         let line: &[u8] = match status {
             StatusCode::PROCESSING => b"HTTP/1.1 102 Processing\r\n",
             StatusCode::EARLY_HINTS => b"HTTP/1.1 103 Early Hints\r\n",
             _ => return,
         };
-        if bytes.len() > MOST {
+        if unsaid.closed || unsaid.bytes.len() > MOST {
             return;
         }
+        let bytes = &mut unsaid.bytes;
         bytes.extend_from_slice(line);
         for (name, value) in headers {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
@@ -43,7 +80,7 @@ impl Hints {
             }
         }
         bytes.extend_from_slice(b"\r\n");
-        if let Some(writer) = self.writer.take() {
+        if let Some(writer) = unsaid.writer.take() {
             writer.wake();
         }
     }
@@ -53,23 +90,28 @@ impl Hints {
     /// # Errors
     /// The visitor has left.
     pub fn write<W: AsyncWrite + Unpin>(&self, io: &mut W, cx: &mut Context<'_>) -> io::Result<()> {
-        let mut bytes = self.bytes.borrow_mut();
-        if bytes.is_empty() {
-            let mut writer = self.writer.borrow_mut();
-            if !writer
+        let mut unsaid = self.0.lock();
+        if unsaid.bytes.is_empty() {
+            if !unsaid
+                .writer
                 .as_ref()
                 .is_some_and(|waker| waker.will_wake(cx.waker()))
             {
-                *writer = Some(cx.waker().clone());
+                unsaid.writer = Some(cx.waker().clone());
             }
             return Ok(());
         }
-        while !bytes.is_empty() {
-            match Pin::new(&mut *io).poll_write(cx, &bytes) {
+        while !unsaid.bytes.is_empty() {
+            match Pin::new(&mut *io).poll_write(cx, &unsaid.bytes) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(written) => drop(bytes.drain(..written?)),
+                Poll::Ready(written) => {
+                    drop(unsaid.bytes.drain(..written?));
+                    unsaid.begun = true;
+                }
             }
         }
+        unsaid.begun = false;
+        drop(unsaid);
         // TLS has it in a buffer of its own.
         match Pin::new(io).poll_flush(cx) {
             Poll::Ready(flushed) => flushed,
@@ -79,6 +121,8 @@ impl Hints {
 
     /// The answer begins: what was not written goes in front of it.
     pub fn finish(&self, out: &mut Vec<u8>) {
-        out.append(&mut self.bytes.borrow_mut());
+        let mut unsaid = self.0.lock();
+        out.append(&mut unsaid.bytes);
+        unsaid.begun = false;
     }
 }

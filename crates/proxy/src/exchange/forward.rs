@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Body;
 use hyper::upgrade::OnUpgrade;
 use kiuas_common::telemetry::TraceContext;
 use tracing::{Instrument, Span};
 
 use super::action::Wanted;
+use super::gate;
 use super::secure;
-use super::{Reader, gate};
 use crate::body::{self, BodyPace, Inbound, Outbound, SpoolError};
 use crate::fault::Fault;
 use crate::meter::Counted;
@@ -101,10 +101,10 @@ pub(super) async fn run(
         secure: wanted.visitor.scheme == "https",
     };
     let begun = Instant::now();
-    let hints = &wanted.connection.hints;
+    // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
+    let can_be_told = wanted.turn.has_visitor() && parts.version > Version::HTTP_10;
     let mut trail = Trail {
-        hints: (wanted.turn.has_visitor() && matches!(wanted.connection.reader, Reader::Lane))
-            .then_some(hints),
+        hints: wanted.connection.hints().filter(|_| can_be_told),
         ..Trail::default()
     };
     let outcome = upstream::forward(upstream, &ask, &call, body, &mut trail)

@@ -7,6 +7,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use crate::gate::Refusal;
+use crate::hints::Hints;
 
 /// Whose turn it is after a request for a WebSocket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,9 +46,15 @@ pub struct Gatekeeper {
     turn: Mutex<Turn>,
     late: AtomicBool,
     reader: AtomicWaker,
+    hints: Hints,
 }
 
 impl Gatekeeper {
+    /// What the visitor is told before the answer.
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
     /// The service is called. Requests are counted on both sides, because a visitor could send the
     /// stand-in's bytes as an honest request.
     pub fn next_call(&self) -> Arrival {

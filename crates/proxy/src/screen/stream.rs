@@ -34,6 +34,8 @@ pub struct Screen<S> {
     keeper: Arc<Gatekeeper>,
     pulse: Arc<Pulse>,
     linger: Linger,
+    /// hyper has nothing left to write.
+    flushed: bool,
 }
 
 impl<S> Screen<S> {
@@ -50,6 +52,7 @@ impl<S> Screen<S> {
             keeper,
             pulse,
             linger: Linger::default(),
+            flushed: true,
         }
     }
 
@@ -239,6 +242,27 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screen<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Screen<S> {
+    /// Before anything of hyper's: early hints whose place is here. Behind the rest of another answer
+    /// there is none for them; they are forgotten.
+    fn poll_hints(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let hints = self.keeper.hints();
+        if !self.flushed {
+            hints.forget();
+        }
+        self.flushed = false;
+        if !hints.is_empty() {
+            hints.write(&mut self.io, cx)?;
+        }
+        if hints.is_empty() {
+            Poll::Ready(Ok(()))
+        } else {
+            self.flushed = true;
+            Poll::Pending
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -246,6 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_hints(cx))?;
         this.pulse
             .writes(Pin::new(&mut this.io).poll_write(cx, bytes))
     }
@@ -256,6 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_hints(cx))?;
         this.pulse
             .writes(Pin::new(&mut this.io).poll_write_vectored(cx, pieces))
     }
@@ -266,6 +292,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // hyper asks for this when it has written all it had.
+        this.flushed = true;
+        this.keeper.hints().write(&mut this.io, cx)?;
         this.pulse.writes(Pin::new(&mut this.io).poll_flush(cx))
     }
 

@@ -162,8 +162,8 @@ async fn interim_answers_are_taken_and_the_final_one_is_passed_on() {
     }
 }
 
-#[tokio::test]
-async fn early_hints_arrive_before_the_answer_is_made() {
+/// An application that says hints at once and its answer when it is told to.
+async fn hinting() -> (String, Arc<tokio::sync::Notify>) {
     let made = Arc::new(tokio::sync::Notify::new());
     let make = Arc::clone(&made);
     let (target, _) = raw(move |mut stream, _| {
@@ -178,21 +178,42 @@ async fn early_hints_arrive_before_the_answer_is_made() {
         }
     })
     .await;
+    (target, made)
+}
+
+#[tokio::test]
+async fn early_hints_arrive_before_the_answer_is_made_whoever_reads_the_request() {
+    let (target, made) = hinting().await;
     let proxy = Proxy::to(&target);
-    let mut visitor = Visitor::connect(proxy.http).await;
-    for _ in 0..3 {
-        visitor.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        let expected = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n";
-        let mut hints = vec![0; expected.len()];
-        let read = visitor.stream.read_exact(&mut hints);
-        tokio::time::timeout(crate::harness::PATIENCE, read)
-            .await
-            .expect("hints in time")
-            .expect("hints");
-        assert_eq!(hints, expected);
-        made.notify_one();
-        assert_eq!(visitor.answer(false).await.text(), "ok");
+    for head in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        // The fast lane takes no such thing.
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let mut visitor = Visitor::connect(proxy.http).await;
+        for _ in 0..3 {
+            visitor.send(head).await;
+            let expected = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n";
+            let mut hints = vec![0; expected.len()];
+            let read = visitor.stream.read_exact(&mut hints);
+            tokio::time::timeout(crate::harness::PATIENCE, read)
+                .await
+                .expect("hints in time")
+                .expect("hints");
+            assert_eq!(hints, expected);
+            made.notify_one();
+            assert_eq!(visitor.answer(false).await.text(), "ok");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_visitor_of_http_1_0_gets_the_answer_alone() {
+    let (target, made) = hinting().await;
+    made.notify_one();
+    let proxy = Proxy::to(&target);
+    let answer = Visitor::ask(proxy.http, "GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
 }
 
 #[tokio::test]
