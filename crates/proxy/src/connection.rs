@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
@@ -49,6 +49,8 @@ const MOST_RESETS: usize = 20;
 const MOST_LOCAL_RESETS: usize = 256;
 /// Answers waiting in memory for the flow control of one stream.
 const MOST_SEND_BUFFER: usize = 256 * 1024;
+/// A connection that is cut looks so often whether its last WebSocket has ended.
+const TUNNELS_EVERY: Duration = Duration::from_millis(50);
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -275,6 +277,8 @@ where
     let pulse = worker.sweeper.watch(Stage::Begun);
     // Frames, not heads: from here on it is idle or not.
     pulse.head_ends();
+    let held = Rc::new(place);
+    let place = Rc::downgrade(&held);
     let connection = Rc::new(Connection {
         worker: Rc::clone(&worker),
         peer,
@@ -282,7 +286,7 @@ where
         client: shown.client,
         reader: Reader::Frames,
         pulse: Arc::clone(&pulse),
-        place: Rc::new(place),
+        place: held,
         hints: Hints::default(),
     });
     let service = service_fn(move |request| answer(Rc::clone(&connection), request));
@@ -307,7 +311,7 @@ where
         |served| served.graceful_shutdown(),
         |cx| turn.end(cx),
         &pulse,
-        Protocol::Http2(&calm),
+        Protocol::Http2(&calm, &place),
     )
     .await
 }
@@ -327,8 +331,8 @@ fn answer(
 enum Protocol<'a> {
     /// Its reader answers 408.
     Http1(&'a Gatekeeper),
-    /// GOAWAY.
-    Http2(&'a Calm),
+    /// GOAWAY. WebSockets keep the place, and their connection with it: they have a deadline of their own.
+    Http2(&'a Calm, &'a Weak<Place>),
 }
 
 /// Drives a connection through its limits and the drain. `turned` is called after each poll of it.
@@ -344,7 +348,12 @@ where
 {
     let mut served = pin!(served);
     let mut asked = false;
+    let mut cut = false;
+    let has_tunnels = || matches!(protocol, Protocol::Http2(_, place) if place.strong_count() > 1);
     loop {
+        if cut && !has_tunnels() {
+            return Ok(());
+        }
         let turn = std::future::poll_fn(|cx| {
             let outcome = served.as_mut().poll(cx);
             turned(cx);
@@ -353,9 +362,13 @@ where
         tokio::select! {
             biased;
             outcome = turn => return Ok(outcome?),
+            () = tokio::time::sleep(TUNNELS_EVERY), if cut => {}
             order = pulse.order() => match (order, protocol) {
-                (Order::Cut, _) => return Ok(()),
-                (Order::Stalled, Protocol::Http2(calm)) if !asked => {
+                (Order::Cut, _) => {
+                    cut = true;
+                    finish(served.as_mut());
+                }
+                (Order::Stalled, Protocol::Http2(calm, _)) if !asked => {
                     asked = true;
                     calm.ask();
                 }

@@ -127,3 +127,27 @@ async fn connect_is_for_websockets_alone() {
     assert!(refused, "CONNECT is refused");
     assert!(app.take().is_empty());
 }
+
+#[tokio::test]
+async fn a_drain_ends_each_of_them_with_1012() {
+    let limits = "[proxy.limits]\ndrain_grace = '50ms'\ndrain_timeout = '100ms'\n\
+        tunnel_drain = '300ms'\ntunnel_spread = '0s'\n";
+    let settings = tls::settings_for(&echo().await);
+    let mut proxy = Proxy::start(&format!("{settings}{limits}"));
+    let mut sender = tls::h2(proxy.directory(), proxy.https.expect("https")).await;
+    let plain = Request::get("https://site.example/").body(Empty::new());
+    drop(sender.send_request(plain.expect("request")).await);
+    let mut one = socket(connect(&mut sender, "websocket").await).await;
+    let mut other = socket(connect(&mut sender, "websocket").await).await;
+    proxy.terminate();
+    for socket in [&mut one, &mut other] {
+        let end = tokio::time::timeout(crate::harness::PATIENCE, socket.next()).await;
+        let Some(Ok(Message::Close(Some(frame)))) = end.expect("an end in time") else {
+            panic!("no close frame");
+        };
+        assert_eq!(u16::from(frame.code), 1012);
+        // The visitor's own close frame.
+        while let Some(Ok(_)) = socket.next().await {}
+    }
+    assert!(proxy.ended().await.success());
+}
