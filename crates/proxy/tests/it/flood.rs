@@ -10,6 +10,9 @@ use crate::harness::frames::{GOAWAY, PREFACE, frame, frames};
 use crate::harness::{App, PATIENCE, Proxy, Visitor, proxy};
 use crate::tls::connect;
 
+/// What an attack may cost: CPU time, and memory (the allocator takes 2 MiB at a time).
+const MOST_CPU: Duration = Duration::from_millis(50);
+const MOST_KIB: u64 = 2048;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 /// `GET https://site.example/`, without entries in the dynamic table.
 const HEAD: &[u8] = b"\x82\x87\x84\x41\x0csite.example";
@@ -66,14 +69,18 @@ async fn goaway(stream: &mut TlsStream<TcpStream>) -> Option<u32> {
 }
 
 #[tokio::test]
-async fn each_abuse_of_http_2_is_told_to_calm_down_and_harms_nobody_else() {
+async fn each_abuse_of_http_2_is_told_to_calm_down_costs_little_and_harms_nobody_else() {
     let app = App::start().await;
     let proxy = Proxy::start(&format!(
         "https = '127.0.0.1:0'\n[proxy.tls]\ndirectory = '$DIR/tls'\n{}",
         proxy::app(&app.target).replace("hosts = '*'", "hosts = '*, site.example'")
     ));
     let https = proxy.https.expect("https");
+    // What is made once for the first connection does not count.
+    drop(connect(proxy.directory(), https, "h2").await);
+    assert_eq!(Visitor::get(proxy.http, "/").await.status, 200);
     for (name, before, turn) in attacks() {
+        let (cpu, memory) = (proxy.cpu(), proxy.private_kib());
         let mut stream = connect(proxy.directory(), https, "h2").await;
         let mut bytes = PREFACE.to_vec();
         bytes.extend(frame(4, 0, 0, &[]));
@@ -86,6 +93,10 @@ async fn each_abuse_of_http_2_is_told_to_calm_down_and_harms_nobody_else() {
         };
         drop(tokio::time::timeout(Duration::from_secs(5), send).await);
         assert_eq!(goaway(&mut stream).await, Some(ENHANCE_YOUR_CALM), "{name}");
+        let cpu = proxy.cpu().saturating_sub(cpu);
+        let memory = proxy.private_kib().saturating_sub(memory);
+        assert!(cpu < MOST_CPU, "{name}: {cpu:?}");
+        assert!(memory <= MOST_KIB, "{name}: {memory} KiB");
         assert_eq!(Visitor::get(proxy.http, "/").await.status, 200, "{name}");
     }
 }
