@@ -34,6 +34,7 @@ mod health;
 mod hosts;
 mod lane;
 mod limits;
+mod many_tunnels;
 mod nginx;
 mod pages;
 mod password;
