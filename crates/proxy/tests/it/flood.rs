@@ -76,10 +76,10 @@ async fn each_abuse_of_http_2_is_told_to_calm_down_costs_little_and_harms_nobody
         proxy::app(&app.target).replace("hosts = '*'", "hosts = '*, site.example'")
     ));
     let https = proxy.https.expect("https");
-    // What is made once for the first connection does not count.
-    drop(connect(proxy.directory(), https, "h2").await);
-    assert_eq!(Visitor::get(proxy.http, "/").await.status, 200);
-    for (name, before, turn) in attacks() {
+    // What each thread makes once does not count: the second round does.
+    let rounds = attacks().into_iter().map(|attack| (false, attack));
+    let rounds = rounds.chain(attacks().into_iter().map(|attack| (true, attack)));
+    for (counts, (name, before, turn)) in rounds {
         let (cpu, memory) = (proxy.cpu(), proxy.private_kib());
         let mut stream = connect(proxy.directory(), https, "h2").await;
         let mut bytes = PREFACE.to_vec();
@@ -95,8 +95,8 @@ async fn each_abuse_of_http_2_is_told_to_calm_down_costs_little_and_harms_nobody
         assert_eq!(goaway(&mut stream).await, Some(ENHANCE_YOUR_CALM), "{name}");
         let cpu = proxy.cpu().saturating_sub(cpu);
         let memory = proxy.private_kib().saturating_sub(memory);
-        assert!(cpu < MOST_CPU, "{name}: {cpu:?}");
-        assert!(memory <= MOST_KIB, "{name}: {memory} KiB");
+        assert!(!counts || cpu < MOST_CPU, "{name}: {cpu:?}");
+        assert!(!counts || memory <= MOST_KIB, "{name}: {memory} KiB");
         assert_eq!(Visitor::get(proxy.http, "/").await.status, 200, "{name}");
     }
 }
