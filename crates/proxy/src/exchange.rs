@@ -41,7 +41,7 @@ use crate::fault::Fault;
 use crate::hints::Hints;
 use crate::lane;
 use crate::meter::Counted;
-use crate::page;
+use crate::page::{self, Form};
 use crate::pulse::Pulse;
 use crate::record::{Record, Recorded};
 use crate::screen::{Arrival, Gatekeeper};
@@ -147,16 +147,21 @@ async fn run(connection: Rc<Connection>, mut parts: Parts, body: Inbound) -> Res
         record.end_within(limit);
     }
     drop(turn);
-    let html = outcome.is_err() && page::wants_html(&parts.headers);
+    let form = match outcome {
+        Ok(_) => Form::Line,
+        Err(_) => Form::wished(&parts.headers),
+    };
     lane::recycle(parts.headers);
     let response = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
         record.fault = Some(fault);
         let status = fault.status().as_u16();
         let own = notes.pages.and_then(|pages| pages.find(status));
-        let own = own.or_else(|| plan.pages.find(status)).filter(|_| html);
+        let own = own
+            .or_else(|| plan.pages.find(status))
+            .filter(|_| form == Form::Page);
         let notice = record.notice.as_deref();
-        page::answer(fault, html, &record.request_id, notice, own)
+        page::answer(fault, form, &record.request_id, notice, own)
     });
     finish(&connection, response, record, &notes)
 }

@@ -17,20 +17,48 @@ use crate::gate::Refusal;
 /// What CONNECT and TRACE are told (RFC 9110 15.5.6 requires the field).
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// True if the visitor's program prefers a page.
-pub fn wants_html(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/html"))
+/// What the visitor's program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// HTML.
+    Page,
+    /// RFC 9457.
+    Json,
+    /// Plain text.
+    Line,
+}
+
+impl Form {
+    /// By `Accept`: the better of HTML and JSON, the first of equals; a line if neither is named.
+    #[must_use]
+    pub fn wished(headers: &HeaderMap) -> Self {
+        let mut best = (0.0, Self::Line);
+        let values = headers.get_all(ACCEPT).iter();
+        let ranges = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        for range in ranges {
+            let mut parts = range.split(';').map(str::trim);
+            let form = match parts.next().unwrap_or_default() {
+                "text/html" | "application/xhtml+xml" => Self::Page,
+                "application/json" | "application/problem+json" => Self::Json,
+                _ => continue,
+            };
+            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            let quality = quality.map_or(1.0, |text| text.parse().unwrap_or(0.0));
+            if quality > best.0 {
+                best = (quality, form);
+            }
+        }
+        best.1
+    }
 }
 
 /// The answer to `fault`. `notice` is an operator's own words, instead of the usual advice; `own` is the
 /// site's own page for people.
 pub fn answer(
     fault: Fault,
-    html: bool,
+    form: Form,
     request_id: &str,
     notice: Option<&str>,
     own: Option<&str>,
@@ -38,19 +66,23 @@ pub fn answer(
     let status = fault.status();
     let (title, advice) = words(fault);
     let advice = notice.filter(|text| !text.is_empty()).unwrap_or(advice);
-    let (text, media_type) = if html {
-        (
-            match own {
-                Some(own) => filled(own, status, &escaped(advice), request_id),
-                None => page(status, (title, &escaped(advice)), request_id),
-            },
+    let (text, media_type) = match (form, own) {
+        (Form::Page, Some(own)) => (
+            filled(own, status, &escaped(advice), request_id),
             "text/html; charset=utf-8",
-        )
-    } else {
-        (
+        ),
+        (Form::Page, None) => (
+            page(status, (title, &escaped(advice)), request_id),
+            "text/html; charset=utf-8",
+        ),
+        (Form::Json, _) => (
+            json(status, (title, advice), request_id),
+            "application/problem+json",
+        ),
+        (Form::Line, _) => (
             line(status, (title, advice), request_id),
             "text/plain; charset=utf-8",
-        )
+        ),
     };
     let mut response = Response::new(Outbound::full(Bytes::from(text)));
     *response.status_mut() = status;
@@ -59,7 +91,7 @@ pub fn answer(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // What a site's own page needs, the site knows (`headers`).
-    if html && own.is_none() {
+    if form == Form::Page && own.is_none() {
         headers.insert(
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
@@ -92,6 +124,16 @@ fn line(status: StatusCode, (title, advice): (&str, &str), request_id: &str) -> 
         "{} {title}. {advice}\nRequest: {request_id}\n",
         status.as_u16()
     )
+}
+
+fn json(status: StatusCode, (title, advice): (&str, &str), request_id: &str) -> String {
+    serde_json::json!({
+        "status": status.as_u16(),
+        "title": title,
+        "detail": advice,
+        "request_id": request_id,
+    })
+    .to_string()
 }
 
 fn page(status: StatusCode, (title, advice): (&str, &str), request_id: &str) -> String {

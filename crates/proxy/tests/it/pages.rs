@@ -147,3 +147,28 @@ async fn durations_and_bytes_are_counted_by_site_and_upstream() {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
 }
+
+#[tokio::test]
+async fn a_program_that_prefers_json_gets_a_problem_in_json() {
+    let proxy = crate::harness::Proxy::start("[[proxy.sites]]\nhosts = '*'\n");
+    for (accept, media_type) in [
+        ("application/json", "application/problem+json"),
+        (
+            "application/json, text/html;q=0.5",
+            "application/problem+json",
+        ),
+        ("text/html, application/json", "text/html; charset=utf-8"),
+        ("application/json;q=0, */*", "text/plain; charset=utf-8"),
+    ] {
+        let request = format!("GET /x HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+        let answer = crate::harness::Visitor::ask(proxy.http, &request).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (404, media_type)
+        );
+        if media_type == "application/problem+json" {
+            let problem: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+            assert_eq!(problem["status"], 404);
+        }
+    }
+}
