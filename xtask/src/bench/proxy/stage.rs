@@ -1,4 +1,4 @@
-//! What has to be there before a server starts: the release build, certificates, files.
+//! What has to be there before a server starts: the build, certificates, files.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::checkout::{Checkout, Runtime, remove};
 use crate::interrupt::Interrupt;
 use crate::process::{cargo, output, succeed};
 
-/// Builds what is measured as it is released.
+/// Builds what is measured as it is meant to run.
 pub(super) fn build(checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
     let mut command = cargo();
     command.current_dir(checkout.root());
-    command.args(["build", "--release", "--package=kiuas-proxy"]);
+    command.args(["build", "--profile=dist", "--package=kiuas-proxy"]);
     command.args(["--bin=kiuas-proxy", "--example=visitors"]);
     succeed(&mut command, interrupt)
 }
@@ -33,10 +33,10 @@ pub(super) fn set(checkout: &Checkout, interrupt: &Interrupt) -> Result<(Stage, 
         &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
     )?;
     certificate(&directory, "rsa", &["rsa:2048"])?;
-    let release = checkout.target().join("release");
+    let built = checkout.target().join("dist");
     let stage = Stage {
         app: free_port()?,
-        program: release.join("kiuas-proxy"),
+        program: built.join("kiuas-proxy"),
         interrupt: interrupt.clone(),
         directory: directory.clone(),
     };
@@ -47,7 +47,7 @@ pub(super) fn set(checkout: &Checkout, interrupt: &Interrupt) -> Result<(Stage, 
     ];
     fs::write(directory.join("trusted.pem"), both.concat())?;
     let place = Place {
-        visitors: release.join("examples/visitors"),
+        visitors: built.join("examples/visitors"),
         certificate: directory.join("trusted.pem"),
     };
     Ok((stage, place, runtime))
