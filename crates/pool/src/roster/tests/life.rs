@@ -1,3 +1,5 @@
+//! The life of single children: starts, crashes, pauses, limits.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Orders of the operator: more, fewer, pause, replace, stop.
+
 use super::*;
 
 #[test]

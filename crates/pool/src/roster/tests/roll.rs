@@ -1,3 +1,5 @@
+//! Rolls: one seat after the other, and what ends one early.
+
 use super::super::plan::MOST_DRAINING;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! What is handed over at an upgrade of the master.
+
 use super::*;
 
 /// The roster goes to the next program as text and comes back.
