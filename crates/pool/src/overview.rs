@@ -323,3 +323,38 @@ impl Running {
 pub(crate) fn millis(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_the_bounds_of_their_classes() {
+        let mut counts = [0; 16];
+        assert_eq!(quantile(&counts, 50), None);
+        counts[0] = 98;
+        counts[6] = 2;
+        assert_eq!(quantile(&counts, 50), Some(1));
+        assert_eq!(quantile(&counts, 99), Some(100));
+        counts[15] = u64::MAX;
+        assert_eq!(quantile(&counts, 50), Some(60_000));
+    }
+
+    #[test]
+    fn ages_and_sizes_read_well() {
+        let ages = [0, 850, 12_400, 423_000, 18_720_000, 273_600_000].map(text::age);
+        assert_eq!(ages, ["0ms", "850ms", "12.4s", "7m03s", "5h12m", "3d04h"]);
+        let sizes = [0, 1023, 1536, 12 << 20, 200 << 20, u64::MAX].map(crate::watch::words::bytes);
+        assert_eq!(
+            sizes,
+            [
+                "0 B",
+                "1023 B",
+                "1.5 KiB",
+                "12.0 MiB",
+                "200 MiB",
+                "16777215 TiB"
+            ]
+        );
+    }
+}

@@ -299,3 +299,6 @@ fn busy(children: &[ChildReading]) -> f64 {
     }
     shares.iter().sum::<f64>() / known::as_f64(shares.len() as u64)
 }
+
+#[cfg(test)]
+mod boards;

@@ -53,3 +53,6 @@ impl Condemned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,3 +125,6 @@ impl Limits {
             .find_map(|(cause, beyond)| beyond.then_some(cause))
     }
 }
+
+#[cfg(test)]
+mod tests;

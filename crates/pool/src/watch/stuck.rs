@@ -65,3 +65,6 @@ fn is_live(snapshot: &Snapshot, slot: &SlotView) -> bool {
     let thread = slot.thread.and_then(|thread| snapshot.thread(thread));
     thread.is_some_and(|thread| !is_silent(thread, snapshot.taken_at))
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,3 +265,6 @@ fn is_fixed(path: &Path) -> bool {
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut kind, KIND));
     read.is_ok() && u16::from_ne_bytes(kind) == 2
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,3 +120,6 @@ impl Tally {
         self.last.get(&pid).copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

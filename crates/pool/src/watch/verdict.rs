@@ -24,15 +24,6 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::BusyLoop,
-        Self::Lock,
-        Self::BlockingCall,
-        Self::Device,
-        Self::PendingFuture,
-    ];
-
     /// What a thread without a sign of life hangs on. `share` is the part of the time since it fell
     /// silent that it had a processor for, if known.
     pub(crate) fn of_thread(kernel: &ThreadState, share: Option<f64>) -> Self {
@@ -95,5 +86,53 @@ impl Silence {
         const SHORTEST: Duration = Duration::from_millis(200);
         let span = Duration::from_nanos(now.saturating_sub(self.since));
         (span >= SHORTEST).then(|| cpu.saturating_sub(self.cpu).as_secs_f64() / span.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernel(state: char, wchan: Option<&str>) -> ThreadState {
+        ThreadState {
+            state: Some(state),
+            wchan: wchan.map(str::to_owned),
+            ..ThreadState::default()
+        }
+    }
+
+    #[test]
+    fn the_kernel_tells_loops_locks_devices_and_calls_apart() {
+        let of = Verdict::of_thread;
+        assert_eq!(of(&kernel('R', None), None), Verdict::BusyLoop);
+        assert_eq!(of(&kernel('S', Some("futex_do_wait")), None), Verdict::Lock);
+        assert_eq!(
+            of(&kernel('S', Some("hrtimer_nanosleep")), Some(0.0)),
+            Verdict::BlockingCall
+        );
+        assert_eq!(of(&kernel('D', Some("folio_wait")), None), Verdict::Device);
+        // Where the kernel hides the wait channel, the system call says it.
+        let hidden = ThreadState {
+            syscall: (0..512).find(|number| syscall_name(*number) == Some("futex")),
+            ..kernel('S', None)
+        };
+        assert_eq!(of(&hidden, None), Verdict::Lock);
+    }
+
+    #[test]
+    fn a_loop_that_was_seen_in_a_short_sleep_is_a_loop() {
+        let kernel = kernel('S', Some("hrtimer_nanosleep"));
+        assert_eq!(Verdict::of_thread(&kernel, Some(0.6)), Verdict::BusyLoop);
+    }
+
+    #[test]
+    fn too_short_a_span_tells_nothing() {
+        let silence = Silence {
+            since: 1_000_000_000,
+            cpu: Duration::from_secs(5),
+        };
+        assert_eq!(silence.share(Duration::from_secs(6), 1_100_000_000), None);
+        let share = silence.share(Duration::from_secs(6), 3_000_000_000);
+        assert!(share.is_some_and(|share| (share - 0.5).abs() < 0.01));
     }
 }
