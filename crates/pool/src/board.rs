@@ -72,14 +72,13 @@ impl Boards {
         };
         let mut inner = self.0.lock();
         inner.living.insert(pid, Arc::new(board));
-        if !inner.kills.contains_key(&group) {
+        inner.kills.entry(group).or_insert_with_key(|group| {
             let now = oom_kills(group.as_ref()).unwrap_or(0);
-            let kills = Kills {
+            Kills {
                 explained: now,
                 seen: now,
-            };
-            inner.kills.insert(group, kills);
-        }
+            }
+        });
     }
 
     /// The board of a child; `None` if there is none such.

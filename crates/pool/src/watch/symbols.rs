@@ -143,13 +143,15 @@ impl Entry {
         let relative = address.wrapping_sub(base);
         if let Some(loader) = &self.loader {
             from_lines(loader, address, relative, frames);
-            if frames.len() == before
-                && let Some(symbol) = loader.find_symbol(relative)
-            {
-                frames.push(Frame {
-                    function: Some(shortened(&addr2line::demangle_auto(symbol.into(), None))),
+            let symbol = loader.find_symbol(relative).map(demangled);
+            match frames.get_mut(before..).and_then(<[Frame]>::last_mut) {
+                // With line tables alone, only calls that were compiled in have names of their own.
+                Some(outermost) => outermost.function = outermost.function.take().or(symbol),
+                None if symbol.is_some() => frames.push(Frame {
+                    function: symbol,
                     ..offset(address, place)
-                });
+                }),
+                None => {}
             }
         }
         if frames.len() == before {
@@ -183,6 +185,10 @@ fn from_lines(loader: &Loader, address: u64, relative: u64, frames: &mut Vec<Fra
             });
         }
     }
+}
+
+fn demangled(symbol: &str) -> String {
+    shortened(&addr2line::demangle_auto(symbol.into(), None))
 }
 
 fn unnamed(address: u64) -> Frame {
