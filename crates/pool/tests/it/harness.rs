@@ -97,9 +97,35 @@ impl Pool {
         command: &[String],
         prepare: impl FnOnce(&mut Command),
     ) -> Self {
+        Self::start_with("", arguments, command, prepare)
+    }
+
+    /// With such settings, and `-- COMMAND` only if there is one.
+    pub(crate) fn start_with(
+        text: &str,
+        arguments: &[&str],
+        command: &[String],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_kiuas-pool"));
+        Self::start_program(program, text, arguments, command, prepare)
+    }
+
+    /// The same, with another file of the pool's program.
+    pub(crate) fn start_program(
+        program: &Path,
+        text: &str,
+        arguments: &[&str],
+        command: &[String],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let settings = tempfile::tempdir().expect("directory");
-        let mut pool = Command::new(env!("CARGO_BIN_EXE_kiuas-pool"));
-        pool.arg("run").args(arguments).arg("--").args(command);
+        std::fs::write(settings.path().join("default.toml"), text).expect("settings");
+        let mut pool = Command::new(program);
+        pool.arg("run").args(arguments);
+        if !command.is_empty() {
+            pool.arg("--").args(command);
+        }
         pool.env("KIUAS_CONFIG", settings.path())
             // A pool that is killed cannot remove its runtime directory.
             .env("TMPDIR", settings.path())
@@ -215,4 +241,13 @@ fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
             lines.lock().push(line);
         }
     });
+}
+
+/// Says that a test shows nothing here, and why.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that is left out must not look like one that passed"
+)]
+pub(crate) fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }

@@ -8,6 +8,7 @@
 mod cli;
 mod client;
 mod harness;
+mod launch;
 mod orphan;
 mod restart;
 mod roll;
