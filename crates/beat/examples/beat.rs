@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
     let queue: QueueSettings = settings.section("queue")?;
     let beat: BeatSettings = settings.section("beat")?;
     let postgres = Postgres::open(&postgres, "example-beat")?;
-    let queue = Queue::new(Redis::queue(&redis)?, queue);
+    let queue = Queue::open(Redis::queue(&redis)?, queue)?;
 
     let mut schedule = Schedule::new();
     for (name, milliseconds) in [("fast", 200), ("slow", 500)] {

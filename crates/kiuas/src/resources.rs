@@ -60,7 +60,7 @@ impl Resources {
     ) -> anyhow::Result<Self> {
         let redis_settings: RedisSettings = settings.section("redis")?;
         let redis = Redis::cache(&redis_settings)?;
-        let queue = Queue::new(Redis::queue(&redis_settings)?, settings.section("queue")?);
+        let queue = Queue::open(Redis::queue(&redis_settings)?, settings.section("queue")?)?;
         let postgres: PostgresSettings = settings.section("postgres")?;
         Ok(Self {
             environment: settings.environment(),
@@ -75,14 +75,14 @@ impl Resources {
         })
     }
 
-    /// Waits until PostgreSQL and both Redis databases answer: services may start in any order.
+    /// Waits until PostgreSQL, Redis and the tasks' broker answer: services may start in any order.
     pub(crate) async fn wait(&self) -> anyhow::Result<()> {
         let postgres: PostgresSettings = self.section("postgres")?;
         let redis: RedisSettings = self.section("redis")?;
         tokio::try_join!(
             async { anyhow::Ok(self.postgres.wait(postgres.wait_timeout).await?) },
             async { anyhow::Ok(self.redis.wait(redis.wait_timeout).await?) },
-            async { anyhow::Ok(self.queue.redis().wait(redis.wait_timeout).await?) },
+            async { anyhow::Ok(self.queue.wait_until_reachable(redis.wait_timeout).await?) },
         )?;
         Ok(())
     }

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tls::install_provider();
     let settings = Settings::from_process()?;
     let redis = Redis::queue(&settings.section("redis")?)?;
-    let queue = Queue::new(redis, settings.section("queue")?);
+    let queue = Queue::open(redis, settings.section("queue")?)?;
     let words: Vec<String> = std::env::args().skip(1).collect();
     let name = words.first().ok_or("which task?")?;
     let args: Vec<Value> = match words.get(1) {

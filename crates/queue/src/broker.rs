@@ -4,9 +4,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::error::QueueError;
-use crate::message::Outgoing;
+use crate::message::{Outgoing, hostname};
 use crate::result::ResultMeta;
 
 /// A message in the hands of this worker. The tag names this delivery, not the message: a redelivery
@@ -80,8 +81,15 @@ pub struct Due {
 ///
 /// Every method may fail while the broker is away; calling it again later is safe.
 pub trait Broker: Clone + Send + Sync + 'static {
+    /// This consumer's name: what its tags begin with.
+    fn worker_id(&self) -> &str;
+
     /// Takes up to `most` messages, those of the first priority first.
     fn claim(&self, most: usize) -> impl Future<Output = Result<Claimed, QueueError>> + Send;
+
+    /// Nothing will be claimed for a while (a drain, a pause): gives back what was fetched ahead and
+    /// not handed out. The next claim fetches again.
+    fn withdraw(&self) -> impl Future<Output = Result<(), QueueError>> + Send;
 
     /// Waits until a queue may have something, at most so long.
     fn wait(&self, at_most: Duration) -> impl Future<Output = Result<(), QueueError>> + Send;
@@ -123,4 +131,15 @@ pub trait Broker: Clone + Send + Sync + 'static {
 
     /// Ends the lease, when nothing is held any more.
     fn leave(&self) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// A new name for a consumer: machine, process and something random.
+pub(crate) fn worker_name() -> String {
+    let random = Uuid::new_v4().simple().to_string();
+    format!(
+        "kiuas-{}-{}-{}",
+        hostname(),
+        std::process::id(),
+        random.get(..8).unwrap_or(&random)
+    )
 }

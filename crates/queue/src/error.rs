@@ -23,6 +23,12 @@ pub enum QueueError {
         #[source]
         source: redis::RedisError,
     },
+    /// The memory broker holds as much as it may.
+    #[error("the queues in memory hold {limit} messages, more are refused")]
+    Full {
+        /// How many it may hold.
+        limit: usize,
+    },
     /// The outbox could not be written or read.
     #[error("cannot use the outbox of tasks")]
     Outbox(#[from] PostgresError),
@@ -69,7 +75,11 @@ impl QueueError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Connection(_) | Self::Command { .. } | Self::Outbox(_) | Self::Interrupted { .. }
+            Self::Connection(_)
+                | Self::Command { .. }
+                | Self::Full { .. }
+                | Self::Outbox(_)
+                | Self::Interrupted { .. }
         )
     }
 

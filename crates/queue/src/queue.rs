@@ -3,39 +3,79 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use kiuas_common::Period;
 use kiuas_common::postgres::Transaction;
-use kiuas_common::redis::{Redis, RedisError};
+use kiuas_common::redis::Redis;
 use kiuas_common::telemetry::TraceContext;
 use redis::Pipeline;
 use serde_json::{Map, Value};
 use tracing::{Instrument, Span, field};
 
+use crate::any::AnyBroker;
 use crate::call::Call;
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
+use crate::memory::{MemoryBroker, Store};
 use crate::message::{Outgoing, TaskId};
 use crate::outbox;
 use crate::redis::{Keys, RedisBroker};
 use crate::result::ResultMeta;
-use crate::settings::QueueSettings;
+use crate::results::Results;
+use crate::settings::{BrokerKind, QueueSettings};
 use crate::task::Task;
 
-/// Sends tasks and reads results. Clones share one connection, which is opened at the first use.
+/// Sends tasks and reads results. Clones share their connections, which are opened at the first use.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    connection: SharedConnection,
+    transport: Transport,
+    results: Results,
     settings: Arc<QueueSettings>,
     keys: Keys,
 }
 
+/// What carries the messages.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process has a few, of one kind"
+)]
+enum Transport {
+    Redis(SharedConnection),
+    Memory(Store),
+}
+
 impl Queue {
-    /// A client of the queue database. Opens no connection yet.
+    /// A client of the broker that `settings` name. `redis` is the queue's database, where results
+    /// are too. Opens no connection yet.
+    ///
+    /// # Errors
+    /// A setting of the broker is wrong.
+    pub fn open(redis: Redis, settings: QueueSettings) -> Result<Self, QueueError> {
+        let connection = SharedConnection::new(redis);
+        Ok(match settings.broker {
+            BrokerKind::Redis => {
+                let keys = Keys::new(&settings.key_prefix);
+                let results = Results::Redis(connection.clone(), keys);
+                Self::with(Transport::Redis(connection), results, settings)
+            }
+            BrokerKind::Memory => Self::in_memory(settings),
+        })
+    }
+
+    /// A broker in this process's memory, results included: everything that is made from clones of
+    /// this queue shares it.
     #[must_use]
-    pub fn new(redis: Redis, settings: QueueSettings) -> Self {
+    pub fn in_memory(settings: QueueSettings) -> Self {
+        let store = Store::default();
+        let results = Results::Memory(store.clone());
+        Self::with(Transport::Memory(store), results, settings)
+    }
+
+    fn with(transport: Transport, results: Results, settings: QueueSettings) -> Self {
         Self {
+            transport,
+            results,
             keys: Keys::new(&settings.key_prefix),
-            connection: SharedConnection::new(redis),
             settings: Arc::new(settings),
         }
     }
@@ -46,28 +86,61 @@ impl Queue {
         &self.settings
     }
 
-    /// Names of the keys.
+    /// Names of the keys in Redis.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// The queue's Redis database.
+    /// The Redis database of the queue or of the results; none if everything is in memory.
     #[must_use]
-    pub fn redis(&self) -> &Redis {
-        self.connection.redis()
+    pub fn redis(&self) -> Option<&Redis> {
+        match &self.results {
+            Results::Redis(connection, _) => Some(connection.redis()),
+            Results::Memory(_) => None,
+        }
     }
 
-    /// A consumer of `queues` for a worker. `lease` is how long the worker may be silent before its
-    /// tasks are given to others.
+    /// A consumer of `queues` (none: the default queue) for a worker. `lease` is how long the worker
+    /// may be silent before its tasks are given to others, `concurrency` how many it runs at once.
     #[must_use]
-    pub fn consumer(&self, queues: &[String], lease: Duration) -> RedisBroker {
-        RedisBroker::new(
-            self.redis().clone(),
-            Arc::clone(&self.settings),
-            queues,
-            lease,
-        )
+    pub fn consumer(&self, queues: &[String], lease: Duration, _concurrency: usize) -> AnyBroker {
+        let queues = match queues {
+            [] => vec![self.settings.default_queue.clone()],
+            queues => queues.to_vec(),
+        };
+        let settings = Arc::clone(&self.settings);
+        match &self.transport {
+            Transport::Redis(connection) => {
+                let redis = connection.redis().clone();
+                AnyBroker::Redis(RedisBroker::new(redis, settings, queues, lease))
+            }
+            Transport::Memory(store) => {
+                AnyBroker::Memory(MemoryBroker::new(store.clone(), settings, queues, lease))
+            }
+        }
+    }
+
+    /// Asks the broker, and the place of the results, whether they answer.
+    ///
+    /// # Errors
+    /// One does not.
+    pub async fn ping(&self) -> Result<(), QueueError> {
+        match self.redis() {
+            Some(redis) => Ok(redis.ping().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the broker and the place of the results answer: services may start in any order.
+    ///
+    /// # Errors
+    /// The last failure, when `patience` is over.
+    pub async fn wait_until_reachable(&self, patience: Period) -> Result<(), QueueError> {
+        match self.redis() {
+            Some(redis) => Ok(redis.wait(patience).await?),
+            None => Ok(()),
+        }
     }
 
     /// Sends `task` now. When this returns `Ok`, Redis has it.
@@ -112,7 +185,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::send`].
     pub async fn send_call(&self, call: Call) -> Result<TaskId, QueueError> {
-        let span = producer_span(&call);
+        let span = producer_span(&call, self.settings.broker);
         let message = self.message(call, &span)?;
         self.push(std::slice::from_ref(&message))
             .instrument(span)
@@ -129,7 +202,7 @@ impl Queue {
         transaction: &Transaction<'_>,
         call: Call,
     ) -> Result<TaskId, QueueError> {
-        let span = producer_span(&call);
+        let span = producer_span(&call, self.settings.broker);
         let message = self.message(call, &span)?;
         outbox::insert(transaction, &message)
             .instrument(span)
@@ -157,6 +230,17 @@ impl Queue {
     /// # Errors
     /// As [`Queue::send`].
     pub async fn push(&self, messages: &[Outgoing]) -> Result<(), QueueError> {
+        match &self.transport {
+            Transport::Redis(connection) => self.push_to_redis(connection, messages).await,
+            Transport::Memory(store) => store.push(messages),
+        }
+    }
+
+    async fn push_to_redis(
+        &self,
+        connection: &SharedConnection,
+        messages: &[Outgoing],
+    ) -> Result<(), QueueError> {
         let mut pipeline = Pipeline::new();
         for message in messages {
             pipeline
@@ -166,7 +250,7 @@ impl Queue {
                 )
                 .ignore();
         }
-        self.connection.pipeline("take a task", &pipeline).await
+        connection.pipeline("take a task", &pipeline).await
     }
 
     /// What is stored about a task; `None` if nothing is: unknown, still waiting or running, or
@@ -175,11 +259,7 @@ impl Queue {
     /// # Errors
     /// Redis did not answer, or what is stored is no result.
     pub async fn result(&self, id: &TaskId) -> Result<Option<ResultMeta>, QueueError> {
-        let mut pipeline = Pipeline::new();
-        pipeline.get(self.keys.result(id));
-        let (text,): (Option<Vec<u8>>,) =
-            self.connection.pipeline("read a result", &pipeline).await?;
-        text.map(|text| parse_result(id, &text)).transpose()
+        self.results.get(id).await
     }
 
     /// Waits for a task's end, at most so long, without polling.
@@ -187,7 +267,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::NoResult`] when the time is over; else as [`Queue::result`].
     pub async fn wait(&self, id: &TaskId, at_most: Duration) -> Result<ResultMeta, QueueError> {
-        match tokio::time::timeout(at_most, self.await_end(id)).await {
+        match tokio::time::timeout(at_most, self.results.await_end(id)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(QueueError::NoResult {
                 id: id.to_string(),
@@ -195,49 +275,14 @@ impl Queue {
             }),
         }
     }
-
-    async fn await_end(&self, id: &TaskId) -> Result<ResultMeta, QueueError> {
-        let redis = self.redis();
-        let failed = |source| {
-            QueueError::Connection(RedisError::Connect {
-                database: redis.database(),
-                source,
-            })
-        };
-        let mut subscription = redis.client().get_async_pubsub().await.map_err(failed)?;
-        // The channel has the key's name. Subscribe first, read then: no end falls in between.
-        subscription
-            .subscribe(self.keys.result(id))
-            .await
-            .map_err(failed)?;
-        let ended = |meta: &ResultMeta| meta.status.is_final();
-        if let Some(meta) = self.result(id).await?.filter(ended) {
-            return Ok(meta);
-        }
-        let mut messages = subscription.into_on_message();
-        while let Some(message) = messages.next().await {
-            let meta = parse_result(id, message.get_payload_bytes())?;
-            if ended(&meta) {
-                return Ok(meta);
-            }
-        }
-        Err(QueueError::Interrupted { id: id.to_string() })
-    }
 }
 
-fn parse_result(id: &TaskId, text: &[u8]) -> Result<ResultMeta, QueueError> {
-    serde_json::from_slice(text).map_err(|source| QueueError::Result {
-        id: id.to_string(),
-        source,
-    })
-}
-
-fn producer_span(call: &Call) -> Span {
+fn producer_span(call: &Call, broker: BrokerKind) -> Span {
     tracing::info_span!(
         "send",
         otel.name = %format_args!("send {}", call.name),
         otel.kind = "producer",
-        messaging.system = "redis",
+        messaging.system = broker.system(),
         messaging.operation.name = "send",
         messaging.destination.name = field::Empty,
         task.name = %call.name,

@@ -12,3 +12,4 @@ mod wake;
 
 pub use consumer::RedisBroker;
 pub use keys::Keys;
+pub(crate) use keys::{STEPS, step};

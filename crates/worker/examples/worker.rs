@@ -96,7 +96,7 @@ fn run() -> anyhow::Result<()> {
 
 async fn work(settings: &Settings) -> anyhow::Result<()> {
     let redis = Redis::queue(&settings.section("redis")?)?;
-    let queue = Queue::new(redis.clone(), settings.section("queue")?);
+    let queue = Queue::open(redis.clone(), settings.section("queue")?)?;
     let mut registry = Registry::new();
     registry.add::<Add>().add::<Mark>();
     let shutdown = Shutdown::new();

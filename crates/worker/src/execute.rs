@@ -11,7 +11,8 @@ use kiuas_common::telemetry::TraceContext;
 use kiuas_queue::broker::{Broker, Delivery, Hold};
 use kiuas_queue::message::{Body, Embed, Envelope, MessageError, parse_iso};
 use kiuas_queue::{
-    Context, Delivered, ExceptionInfo, Queue, QueueError, Registered, Registry, TaskId, with_causes,
+    BrokerKind, Context, Delivered, ExceptionInfo, Queue, QueueError, Registered, Registry, TaskId,
+    with_causes,
 };
 use tokio::sync::Notify;
 use tracing::{Instrument, Span, field};
@@ -74,7 +75,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
             envelope,
             task,
         };
-        let span = consumer_span(&job.envelope, &delivery.queue);
+        let span = consumer_span(&job.envelope, &delivery.queue, self.queue.settings().broker);
         let begin = Instant::now();
         self.metrics.running.inc();
         let outcome = self
@@ -329,14 +330,14 @@ async fn passed(limit: Option<Duration>) -> Duration {
     }
 }
 
-fn consumer_span(envelope: &Envelope, queue: &str) -> Span {
+fn consumer_span(envelope: &Envelope, queue: &str, broker: BrokerKind) -> Span {
     let headers = &envelope.headers;
     let span = tracing::info_span!(
         "run",
         otel.name = %format_args!("run {}", headers.task),
         otel.kind = "consumer",
         otel.status_code = field::Empty,
-        messaging.system = "redis",
+        messaging.system = broker.system(),
         messaging.operation.name = "process",
         messaging.destination.name = %queue,
         task.name = %headers.task,

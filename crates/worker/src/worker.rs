@@ -78,9 +78,11 @@ impl<S: Send + Sync + 'static> Worker<S> {
     /// Works until `shutdown` begins to drain, then finishes what runs. Tells the supervisor when it is
     /// ready and when it stops. A broker that is away is waited for, however long.
     pub async fn run(self, shutdown: Shutdown) -> Drained {
-        let broker = self
-            .queue
-            .consumer(&self.settings.queues, self.settings.lease.duration());
+        let broker = self.queue.consumer(
+            &self.settings.queues,
+            self.settings.lease.duration(),
+            self.settings.concurrency.max(1),
+        );
         tracing::info!(
             worker.id = broker.worker_id(),
             concurrency = self.settings.concurrency,
@@ -122,6 +124,9 @@ impl<S: Send + Sync + 'static> Worker<S> {
         consume::until_drain(&executor, concurrency, &mut tasks, &shutdown).await;
         self.health.set_ready(false);
         notify::stopping();
+        if let Err(error) = broker.withdraw().await {
+            tracing::debug!(%error, "what was fetched ahead goes back when the connection ends");
+        }
         let drained = consume::drain(
             &executor,
             tasks,

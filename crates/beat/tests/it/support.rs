@@ -75,7 +75,7 @@ impl Stack {
     }
 
     pub(crate) fn queue(&self) -> Queue {
-        Queue::new(self.redis.queue(), QueueSettings::default())
+        Queue::open(self.redis.queue(), QueueSettings::default()).expect("a queue")
     }
 
     /// Runs a beat with a pool of its own until `shutdown`.

@@ -34,7 +34,7 @@ async fn ask<A: Application>(resources: &Resources) -> anyhow::Result<()> {
     resources.postgres.ping().await?;
     print("PostgreSQL: answers\n")?;
     resources.redis.ping().await?;
-    resources.queue.redis().ping().await?;
+    resources.queue.ping().await?;
     print("Redis: answers\n")?;
     let pending = kiuas_migrate::pending(&resources.postgres, &[A::migrations()]).await?;
     anyhow::ensure!(

@@ -15,7 +15,7 @@ use crate::process::small_runtime;
 
 pub(super) fn run(settings: &Settings, action: Tasks) -> anyhow::Result<()> {
     let redis: RedisSettings = settings.section("redis")?;
-    let queue = Queue::new(Redis::queue(&redis)?, settings.section("queue")?);
+    let queue = Queue::open(Redis::queue(&redis)?, settings.section("queue")?)?;
     small_runtime()?.block_on(async {
         match action {
             Tasks::Send {

@@ -10,15 +10,14 @@ use jiff::Timestamp;
 use kiuas_common::redis::Redis;
 use parking_lot::Mutex;
 use redis::Script;
-use uuid::Uuid;
 
 use super::keys::{Keys, STEPS};
 use super::settle::{self, Effect, Settle};
 use super::wake::Wake;
-use crate::broker::{Broker, Claimed, Delivery, Due, Finish, Hold, Swept};
+use crate::broker::{self, Broker, Claimed, Delivery, Due, Finish, Hold, Swept};
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
-use crate::message::{Envelope, LONGEST_MESSAGE, MessageError, hostname};
+use crate::message::{Envelope, LONGEST_MESSAGE, MessageError};
 use crate::settings::QueueSettings;
 
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
@@ -70,25 +69,15 @@ impl RedisBroker {
     pub(crate) fn new(
         redis: Redis,
         settings: Arc<QueueSettings>,
-        queues: &[String],
+        queues: Vec<String>,
         lease: Duration,
     ) -> Self {
         let keys = Keys::new(&settings.key_prefix);
-        let queues: Vec<String> = if queues.is_empty() {
-            vec![settings.default_queue.clone()]
-        } else {
-            queues.to_vec()
-        };
         let lists = STEPS
             .iter()
             .flat_map(|step| queues.iter().map(|queue| keys.list(queue, *step)))
             .collect();
-        let worker = format!(
-            "kiuas-{}-{}-{}",
-            hostname(),
-            std::process::id(),
-            &Uuid::new_v4().simple().to_string()[..8]
-        );
+        let worker = broker::worker_name();
         Self {
             inner: Arc::new(Inner {
                 worker,
@@ -104,12 +93,6 @@ impl RedisBroker {
                 held: Mutex::default(),
             }),
         }
-    }
-
-    /// This consumer's name: what its tags begin with.
-    #[must_use]
-    pub fn worker_id(&self) -> &str {
-        &self.inner.worker
     }
 
     /// How many messages are in its hands.
@@ -144,6 +127,15 @@ impl RedisBroker {
 }
 
 impl Broker for RedisBroker {
+    fn worker_id(&self) -> &str {
+        &self.inner.worker
+    }
+
+    /// Nothing is fetched ahead.
+    async fn withdraw(&self) -> Result<(), QueueError> {
+        Ok(())
+    }
+
     async fn claim(&self, most: usize) -> Result<Claimed, QueueError> {
         let inner = &self.inner;
         let most = most.min(MOST_CLAIMED);

@@ -2,24 +2,20 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use redis::Script;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::consumer::RedisBroker;
 use super::settle::{self, Effect, Settle};
 use crate::broker::{Hold, Swept};
 use crate::error::QueueError;
-use crate::message::{Envelope, TaskId, iso};
-use crate::result::{ExceptionInfo, ResultMeta, State};
+use crate::message::Envelope;
+use crate::poison::{Burial, MOST_DELIVERIES, dead_letter};
 
 static STALE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/stale.lua")));
 
 /// kombu's default: what a Python worker holds longer than this is restored.
 const VISIBILITY_TIMEOUT_SECS: u64 = 3600;
-/// Workers that may die with a task before it counts as their killer.
-const MOST_DELIVERIES: u32 = 5;
 /// Entries of the index that one call reads.
 const PAGE: usize = 1000;
 
@@ -30,7 +26,7 @@ pub(super) async fn sweep(broker: &RedisBroker) -> Result<Swept, QueueError> {
     loop {
         let (read, stale) = find(broker, offset).await?;
         for (tag, record) in stale {
-            let is_ours = owner(&tag) == Some(broker.worker_id());
+            let is_ours = owner(&tag) == Some(broker.inner.worker.as_str());
             // Ours and held: alive. Ours and not held: a claim whose answer never reached us.
             if is_ours && broker.inner.held.lock().contains(&tag) {
                 continue;
@@ -131,28 +127,14 @@ fn bury<'a>(
     queue: &str,
     envelope: &Envelope,
 ) -> Result<Settle<'a>, QueueError> {
-    let id = TaskId::from(envelope.headers.id.clone());
-    let deaths = envelope.headers.deliveries.unwrap_or(0);
-    let reason = format!("{deaths} workers died while they ran it");
-    tracing::error!(
-        task.name = %envelope.headers.task,
-        task.id = %id,
-        deaths,
-        "gave up a task: {reason}"
-    );
-    let exception = ExceptionInfo::new("billiard.exceptions", "WorkerLostError", reason.clone());
-    let meta = ResultMeta::exception(id.clone(), State::Failure, &exception);
     let (keys, settings) = (&broker.inner.keys, &broker.inner.settings);
+    let burial = Burial::of(envelope);
     let mut effects = vec![Effect::Aside {
         list: keys.dead(queue),
-        text: dead_letter(raw, queue, &reason, tag),
+        text: dead_letter(raw, queue, &burial.reason, tag),
     }];
-    // The dependents' results are waited for even where the task's own is ignored.
-    let embed = envelope.body().map(|body| body.2).unwrap_or_default();
-    let ignored = envelope.headers.ignore_result.unwrap_or(false);
-    let own = (!ignored).then(|| meta.clone());
-    for meta in own.into_iter().chain(meta.dependents(&embed)) {
-        effects.push(settle::result(keys, &meta, settings.result_expires)?);
+    for meta in &burial.results {
+        effects.push(settle::result(keys, meta, settings.result_expires)?);
     }
     Ok(Settle::new(tag, effects))
 }
@@ -166,19 +148,4 @@ async fn count(
         *counter += 1;
     }
     Ok(())
-}
-
-/// A dead letter: the message as it came, and the evidence.
-pub(super) fn dead_letter(raw: &[u8], queue: &str, reason: &str, tag: &str) -> Vec<u8> {
-    let message = serde_json::from_slice::<Value>(raw)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(raw).into_owned()));
-    json!({
-        "queue": queue,
-        "reason": reason,
-        "at": iso(Timestamp::now()),
-        "tag": tag,
-        "message": message,
-    })
-    .to_string()
-    .into_bytes()
 }

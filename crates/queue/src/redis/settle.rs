@@ -10,6 +10,7 @@ use crate::broker::{Delivery, Finish, Hold};
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
 use crate::message::MessageError;
+use crate::poison::dead_letter;
 use crate::result::ResultMeta;
 use crate::settings::QueueSettings;
 
@@ -145,12 +146,7 @@ pub(super) fn effects(
     if let Some(reason) = &finish.dead {
         effects.push(Effect::Aside {
             list: keys.dead(&delivery.queue),
-            text: super::restore::dead_letter(
-                &delivery.raw,
-                &delivery.queue,
-                reason,
-                &delivery.tag,
-            ),
+            text: dead_letter(&delivery.raw, &delivery.queue, reason, &delivery.tag),
         });
     }
     for meta in finish.result.iter().chain(&finish.dependents) {

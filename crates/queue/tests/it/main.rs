@@ -1,7 +1,9 @@
 //! The broker, the client and the outbox against real servers.
 #![expect(clippy::expect_used, reason = "a test fails by its panic")]
 
-mod broker;
+mod conformance;
 mod outbox;
+mod redis;
 mod results;
 mod setup;
+mod stage;

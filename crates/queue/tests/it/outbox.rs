@@ -87,7 +87,7 @@ async fn a_running_relay_is_woken_by_the_commit() {
 async fn an_outage_of_the_broker_loses_nothing() {
     let (_database, postgres) = database().await;
     let mut redis = TestRedis::start_with(&["--appendonly", "yes"]);
-    let queue = Queue::new(redis.queue(), QueueSettings::default());
+    let queue = Queue::open(redis.queue(), QueueSettings::default()).expect("a queue");
     let shutdown = Shutdown::new();
     let relay = Relay::new(postgres.clone(), queue.clone());
     let until = shutdown.clone();
@@ -99,7 +99,7 @@ async fn an_outage_of_the_broker_loses_nothing() {
     assert_eq!(waiting(&postgres).await, 2);
     redis.start_again();
     eventually("all are moved", async || waiting(&postgres).await == 0).await;
-    let consumer = queue.consumer(&["celery".to_owned()], crate::setup::LEASE);
+    let consumer = queue.consumer(&[], crate::setup::LEASE, 8);
     let claimed = claim(&consumer, 10).await;
     assert_eq!(numbers(&claimed), [1, 2, 3]);
     shutdown.begin();

@@ -2,22 +2,10 @@
 
 use std::time::Duration;
 
-use kiuas_queue::broker::{Broker, Finish, Hold};
 use kiuas_queue::{ExceptionInfo, QueueError, ResultMeta, State, TaskId};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::setup::{PATIENCE, Setup, claim};
-
-async fn end(setup: &Setup, id: &TaskId, status: State, value: Value) {
-    let consumer = setup.consumer();
-    let claimed = claim(&consumer, 1).await;
-    let finish = Finish {
-        result: Some(ResultMeta::new(id.clone(), status, value)),
-        ..Finish::default()
-    };
-    let hold = consumer.finish(&claimed[0], finish).await;
-    assert_eq!(hold.expect("an answer"), Hold::Kept);
-}
+use crate::setup::Setup;
 
 #[tokio::test]
 async fn an_unknown_task_has_no_result() {
@@ -29,37 +17,6 @@ async fn an_unknown_task_has_no_result() {
         matches!(waited, Err(QueueError::NoResult { .. })),
         "{waited:?}"
     );
-}
-
-#[tokio::test]
-async fn a_wait_ends_with_the_final_result_only() {
-    let setup = Setup::new();
-    let id = setup.send(1).await;
-    let waiting = setup.queue.wait(&id, PATIENCE);
-    let ending = async {
-        end(&setup, &id, State::Retry, json!(null)).await;
-        setup.send(2).await;
-        end(&setup, &id, State::Success, json!({"sum": 5})).await;
-    };
-    let (meta, ()) = tokio::join!(waiting, ending);
-    let meta = meta.expect("a result");
-    assert_eq!(
-        (meta.status, &meta.result["sum"]),
-        (State::Success, &json!(5))
-    );
-    let again = setup.queue.wait(&id, PATIENCE).await.expect("a result");
-    assert_eq!(again, meta);
-}
-
-#[tokio::test]
-async fn a_success_is_not_overwritten() {
-    let setup = Setup::new();
-    let id = setup.send(1).await;
-    end(&setup, &id, State::Success, json!(1)).await;
-    setup.send(2).await;
-    end(&setup, &id, State::Failure, json!(null)).await;
-    let meta = setup.queue.result(&id).await.expect("an answer");
-    assert_eq!(meta.expect("a result").status, State::Success);
 }
 
 #[test]

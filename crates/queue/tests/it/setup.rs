@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kiuas_common::testing::TestRedis;
 use kiuas_queue::broker::{Broker, Delivery};
-use kiuas_queue::{Call, Queue, QueueSettings, RedisBroker, TaskId};
+use kiuas_queue::{AnyBroker, Call, Queue, QueueSettings, TaskId};
 use redis::FromRedisValue;
 use serde_json::{Map, Value, json};
 
@@ -23,19 +23,19 @@ impl Setup {
 
     pub(crate) fn with(settings: QueueSettings) -> Self {
         let redis = TestRedis::start();
-        let queue = Queue::new(redis.queue(), settings);
+        let queue = Queue::open(redis.queue(), settings).expect("a queue");
         Self {
             _redis: redis,
             queue,
         }
     }
 
-    pub(crate) fn consumer(&self) -> RedisBroker {
+    pub(crate) fn consumer(&self) -> AnyBroker {
         self.consumer_with(LEASE)
     }
 
-    pub(crate) fn consumer_with(&self, lease: Duration) -> RedisBroker {
-        self.queue.consumer(&["celery".to_owned()], lease)
+    pub(crate) fn consumer_with(&self, lease: Duration) -> AnyBroker {
+        self.queue.consumer(&[], lease, 8)
     }
 
     pub(crate) async fn send(&self, number: i64) -> TaskId {
@@ -46,40 +46,45 @@ impl Setup {
     }
 
     pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut connection = self.queue.redis().get().await.expect("a connection");
-        let mut command = redis::cmd(words[0]);
-        for word in &words[1..] {
-            command.arg(*word);
-        }
-        command
-            .query_async(&mut connection)
-            .await
-            .expect("an answer")
+        command(&self.queue, words).await
     }
 
     pub(crate) async fn length(&self, list: &str) -> u64 {
         self.command(&["LLEN", list]).await
     }
+}
 
-    /// Ends a consumer's lease as its death would, without the wait.
-    pub(crate) async fn kill(&self, consumer: &RedisBroker) {
-        let key = self.queue.keys().alive(consumer.worker_id());
-        let _: u64 = self.command(&["DEL", &key]).await;
-        let index = self.queue.keys().unacked_index();
-        let tags: Vec<String> = self.command(&["ZRANGE", &index, "0", "-1"]).await;
-        for tag in tags {
-            if tag.starts_with(consumer.worker_id()) {
-                let _: u64 = self.command(&["ZADD", &index, "1", &tag]).await;
-            }
+/// Ends a consumer's lease as its death would, without the wait.
+pub(crate) async fn kill(queue: &Queue, worker: &str) {
+    let key = queue.keys().alive(worker);
+    let _: u64 = command(queue, &["DEL", &key]).await;
+    let index = queue.keys().unacked_index();
+    let tags: Vec<String> = command(queue, &["ZRANGE", &index, "0", "-1"]).await;
+    for tag in tags {
+        if tag.starts_with(worker) {
+            let _: u64 = command(queue, &["ZADD", &index, "1", &tag]).await;
         }
     }
+}
+
+async fn command<T: FromRedisValue>(queue: &Queue, words: &[&str]) -> T {
+    let redis = queue.redis().expect("Redis");
+    let mut connection = redis.get().await.expect("a connection");
+    let mut command = redis::cmd(words[0]);
+    for word in &words[1..] {
+        command.arg(*word);
+    }
+    command
+        .query_async(&mut connection)
+        .await
+        .expect("an answer")
 }
 
 pub(crate) fn call(number: i64) -> Call {
     Call::new("test.task", vec![json!(number)], Map::new())
 }
 
-pub(crate) async fn claim(consumer: &RedisBroker, most: usize) -> Vec<Delivery> {
+pub(crate) async fn claim(consumer: &AnyBroker, most: usize) -> Vec<Delivery> {
     consumer.claim(most).await.expect("a claim").deliveries
 }
 

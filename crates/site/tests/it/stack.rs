@@ -126,7 +126,7 @@ impl Stack {
     }
 
     pub(crate) fn queue(&self) -> Queue {
-        Queue::new(self.redis.queue(), QueueSettings::default())
+        Queue::open(self.redis.queue(), QueueSettings::default()).expect("a queue")
     }
 
     /// The one value of `text`.

@@ -36,7 +36,7 @@ impl Setup {
 
     pub(crate) fn over(redis: TestRedis) -> Self {
         Self {
-            queue: Queue::new(redis.queue(), QueueSettings::default()),
+            queue: Queue::open(redis.queue(), QueueSettings::default()).expect("a queue"),
             redis,
             state: state(),
             metrics: Metrics::new(),
@@ -73,7 +73,13 @@ impl Setup {
     }
 
     pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut connection = self.queue.redis().get().await.expect("a connection");
+        let mut connection = self
+            .queue
+            .redis()
+            .expect("Redis")
+            .get()
+            .await
+            .expect("a connection");
         let mut command = redis::cmd(words[0]);
         for word in &words[1..] {
             command.arg(*word);

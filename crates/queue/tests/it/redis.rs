@@ -1,4 +1,5 @@
-//! What a broker promises.
+//! What is the Redis broker's own: kombu's keys, and how they are treated. What it shares with the other
+//! brokers is in `conformance`.
 
 use std::time::{Duration, Instant};
 
@@ -15,18 +16,6 @@ fn success(id: &kiuas_queue::TaskId, value: i64) -> Finish {
         result: Some(ResultMeta::new(id.clone(), State::Success, json!(value))),
         ..Finish::default()
     }
-}
-
-#[tokio::test]
-async fn a_claim_brings_the_oldest_first_and_no_more_than_asked() {
-    let setup = Setup::new();
-    for number in 0..5 {
-        setup.send(number).await;
-    }
-    let consumer = setup.consumer();
-    assert_eq!(numbers(&claim(&consumer, 3).await), [0, 1, 2]);
-    assert_eq!(numbers(&claim(&consumer, 3).await), [3, 4]);
-    assert!(claim(&consumer, 3).await.is_empty());
 }
 
 #[tokio::test]
@@ -50,7 +39,7 @@ async fn queues_take_turns() {
             setup.queue.send_call(call).await.expect("a sent task");
         }
     }
-    let consumer = setup.queue.consumer(&queues, LEASE);
+    let consumer = setup.queue.consumer(&queues, LEASE, 8);
     let mut served = Vec::new();
     for _ in 0..4 {
         served.extend(claim(&consumer, 1).await.into_iter().map(|it| it.queue));
@@ -95,39 +84,6 @@ async fn an_end_removes_the_record_and_stores_the_result_once() {
 }
 
 #[tokio::test]
-async fn a_stale_holders_end_is_refused() {
-    let setup = Setup::new();
-    let id = setup.send(1).await;
-    let (slow, quick) = (setup.consumer(), setup.consumer());
-    let stale = claim(&slow, 1).await;
-    setup.kill(&slow).await;
-    assert_eq!(quick.sweep().await.expect("a sweep").restored, 1);
-    let again = claim(&quick, 1).await;
-    assert_eq!(numbers(&again), [1]);
-    let hold = slow.finish(&stale[0], success(&id, 666)).await;
-    assert_eq!(hold.expect("an answer"), Hold::Lost);
-    assert_eq!(setup.queue.result(&id).await.expect("an answer"), None);
-    let hold = quick.finish(&again[0], success(&id, 2)).await;
-    assert_eq!(hold.expect("an answer"), Hold::Kept);
-    let meta = setup.queue.result(&id).await.expect("an answer");
-    assert_eq!(meta.expect("a result").result, json!(2));
-}
-
-#[tokio::test]
-async fn a_heartbeat_tells_what_was_lost() {
-    let setup = Setup::new();
-    setup.send(1).await;
-    let (slow, quick) = (setup.consumer(), setup.consumer());
-    let stale = claim(&slow, 1).await;
-    assert!(slow.heartbeat().await.expect("a heartbeat").is_empty());
-    setup.kill(&slow).await;
-    quick.sweep().await.expect("a sweep");
-    let lost = slow.heartbeat().await.expect("a heartbeat");
-    assert_eq!(lost, [stale[0].tag.clone()]);
-    assert!(slow.heartbeat().await.expect("a heartbeat").is_empty());
-}
-
-#[tokio::test]
 async fn a_living_workers_tasks_are_left_alone() {
     let setup = Setup::new();
     setup.send(1).await;
@@ -141,22 +97,6 @@ async fn a_living_workers_tasks_are_left_alone() {
     holder.heartbeat().await.expect("a heartbeat");
     let score: f64 = setup.command(&["ZSCORE", "unacked_index", tag]).await;
     assert!(score > 1e9, "kombu's sweep would take it: {score}");
-}
-
-#[tokio::test]
-async fn a_dead_workers_task_comes_back_first_and_marked() {
-    let setup = Setup::new();
-    setup.send(1).await;
-    let (dead, other) = (setup.consumer(), setup.consumer());
-    claim(&dead, 1).await;
-    setup.send(2).await;
-    setup.kill(&dead).await;
-    assert_eq!(other.sweep().await.expect("a sweep").restored, 1);
-    let claimed = claim(&other, 2).await;
-    assert_eq!(numbers(&claimed), [1, 2]);
-    let envelope = Envelope::parse(&claimed[0].raw).expect("an envelope");
-    assert!(envelope.is_redelivered());
-    assert_eq!(envelope.headers.deliveries, Some(1));
 }
 
 #[tokio::test]
@@ -196,29 +136,6 @@ async fn pythons_tasks_are_restored_after_its_visibility_timeout_only() {
 }
 
 #[tokio::test]
-async fn a_task_that_kills_its_workers_becomes_a_dead_letter() {
-    let setup = Setup::new();
-    let id = setup.send(1).await;
-    let other = setup.consumer();
-    for death in 1..=5 {
-        let victim = setup.consumer();
-        assert_eq!(numbers(&claim(&victim, 1).await), [1], "death {death}");
-        setup.kill(&victim).await;
-        let swept = other.sweep().await.expect("a sweep");
-        assert_eq!(swept.dead, u64::from(death == 5), "death {death}");
-    }
-    assert!(claim(&other, 1).await.is_empty());
-    let letter: Vec<u8> = setup.command(&["LPOP", "celery:dead"]).await;
-    let letter = json(&letter);
-    assert_eq!(letter["message"]["headers"]["id"], id.as_str());
-    assert_eq!(letter["reason"], "5 workers died while they ran it");
-    let meta = setup.queue.result(&id).await.expect("an answer");
-    let meta = meta.expect("a result");
-    assert_eq!(meta.status, State::Failure);
-    assert_eq!(meta.result["exc_type"], "WorkerLostError");
-}
-
-#[tokio::test]
 async fn malformed_messages_are_put_aside_on_the_way() {
     let setup = Setup::new();
     let _: u64 = setup
@@ -231,19 +148,6 @@ async fn malformed_messages_are_put_aside_on_the_way() {
     assert_eq!(numbers(&claimed.deliveries), [1]);
     assert_eq!(setup.length("celery:malformed").await, 4);
     assert_eq!(setup.command::<u64>(&["HLEN", "unacked"]).await, 1);
-}
-
-#[tokio::test]
-async fn a_released_task_is_next_again() {
-    let setup = Setup::new();
-    setup.send(1).await;
-    setup.send(2).await;
-    let (leaving, other) = (setup.consumer(), setup.consumer());
-    let claimed = claim(&leaving, 1).await;
-    let hold = leaving.release(&claimed[0]).await.expect("an answer");
-    assert_eq!(hold, Hold::Kept);
-    assert_eq!(leaving.held(), 0);
-    assert_eq!(numbers(&claim(&other, 2).await), [1, 2]);
 }
 
 #[tokio::test]

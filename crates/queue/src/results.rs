@@ -1,0 +1,87 @@
+//! Where results are: in Redis, or in the memory of the memory broker.
+
+use futures_util::StreamExt;
+use kiuas_common::redis::RedisError;
+use redis::Pipeline;
+
+use crate::connection::SharedConnection;
+use crate::error::QueueError;
+use crate::memory::Store;
+use crate::message::TaskId;
+use crate::redis::Keys;
+use crate::result::ResultMeta;
+
+/// The place of results.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process has a few, of one kind"
+)]
+pub(crate) enum Results {
+    /// Celery's Redis backend.
+    Redis(SharedConnection, Keys),
+    /// Beside the queues.
+    Memory(Store),
+}
+
+impl Results {
+    /// What is stored about a task.
+    pub(crate) async fn get(&self, id: &TaskId) -> Result<Option<ResultMeta>, QueueError> {
+        let (connection, keys) = match self {
+            Self::Redis(connection, keys) => (connection, keys),
+            Self::Memory(store) => return Ok(store.result(id)),
+        };
+        let mut pipeline = Pipeline::new();
+        pipeline.get(keys.result(id));
+        let (text,): (Option<Vec<u8>>,) = connection.pipeline("read a result", &pipeline).await?;
+        text.map(|text| parse(id, &text)).transpose()
+    }
+
+    /// Waits for a task's end, without polling.
+    pub(crate) async fn await_end(&self, id: &TaskId) -> Result<ResultMeta, QueueError> {
+        match self {
+            Self::Redis(connection, keys) => self.subscribe(connection, keys, id).await,
+            Self::Memory(store) => Ok(store.await_end(id).await),
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        connection: &SharedConnection,
+        keys: &Keys,
+        id: &TaskId,
+    ) -> Result<ResultMeta, QueueError> {
+        let redis = connection.redis();
+        let failed = |source| {
+            QueueError::Connection(RedisError::Connect {
+                database: redis.database(),
+                source,
+            })
+        };
+        let mut subscription = redis.client().get_async_pubsub().await.map_err(failed)?;
+        // The channel has the key's name. Subscribe first, read then: no end falls in between.
+        subscription
+            .subscribe(keys.result(id))
+            .await
+            .map_err(failed)?;
+        let ended = |meta: &ResultMeta| meta.status.is_final();
+        if let Some(meta) = self.get(id).await?.filter(ended) {
+            return Ok(meta);
+        }
+        let mut messages = subscription.into_on_message();
+        while let Some(message) = messages.next().await {
+            let meta = parse(id, message.get_payload_bytes())?;
+            if ended(&meta) {
+                return Ok(meta);
+            }
+        }
+        Err(QueueError::Interrupted { id: id.to_string() })
+    }
+}
+
+fn parse(id: &TaskId, text: &[u8]) -> Result<ResultMeta, QueueError> {
+    serde_json::from_slice(text).map_err(|source| QueueError::Result {
+        id: id.to_string(),
+        source,
+    })
+}
