@@ -11,6 +11,8 @@
 
 mod error;
 mod explain;
+mod file;
+mod place;
 mod source;
 mod types;
 
@@ -19,12 +21,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use config::{Config, File, FileFormat, Value, ValueKind};
+use config::{Config, Value, ValueKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::SettingsError;
 pub use explain::Effective;
+use file::Layer;
+pub use place::Place;
 pub use types::{Bytes, Period};
 
 /// Every section that some Kiuas process reads. A section outside this list is an error: a typing
@@ -163,9 +167,16 @@ impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
         let mut builder = Config::builder();
         let environment = sources.environment.to_string();
+        let unread = |source| SettingsError::Read {
+            directory: sources.directory.clone(),
+            source: Box::new(source),
+        };
+        let mut layers = Vec::new();
         for name in ["default", environment.as_str(), "local"] {
             let path = sources.directory.join(format!("{name}.toml"));
-            builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(false));
+            let layer = Layer::read(&path).map_err(unread)?;
+            builder = builder.add_source(layer.clone());
+            layers.push(layer);
         }
         for (key, value, origin) in source::variables(&sources.variables)? {
             builder = set(builder, &key, value, &origin)?;
@@ -173,13 +184,14 @@ impl Settings {
         for (key, value) in &sources.overrides {
             builder = set(builder, key, value.clone(), "a flag")?;
         }
-        let tree = builder
+        let mut tree = builder
             .build()
             .and_then(|config| config::Source::collect(&config))
-            .map_err(|source| SettingsError::Read {
-                directory: sources.directory.clone(),
-                source: Box::new(source),
-            })?;
+            .map_err(unread)?;
+        // The place in the newest file wins, as its values do.
+        for layer in layers.iter().rev() {
+            layer.place_tables(&mut tree);
+        }
         let settings = Self {
             environment: sources.environment,
             tree,
@@ -203,6 +215,14 @@ impl Settings {
         let value = self.tree.get(name).cloned().unwrap_or_else(empty);
         serde_path_to_error::deserialize(value.clone())
             .map_err(|error| SettingsError::invalid(name, &value, &error))
+    }
+
+    /// Where the setting `key` (dotted, `proxy.sites[0].hosts`) is written: for an error that is found after
+    /// the section was typed. What is not written itself is looked for in the table that it would be in;
+    /// `None` if nothing of that is written either.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Option<Place> {
+        place::find(&self.tree, key)
     }
 
     /// Every value that a file or a variable sets, with its source and secrets redacted.

@@ -127,7 +127,8 @@ impl Run {
         for name in names {
             let mut pool = sections.remove(&name).unwrap_or_default();
             self.override_settings(&mut pool);
-            pool.validate(&name)?;
+            pool.validate(&name)
+                .map_err(|error| error.written_in(settings))?;
             if pools.iter().any(|(other, _)| *other == name) {
                 bail!("pool `{name}` is named twice");
             }

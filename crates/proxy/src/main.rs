@@ -12,7 +12,7 @@ use kiuas_common::telemetry::{self, TelemetrySettings};
 use kiuas_common::{Settings, exit, notify};
 use kiuas_proxy::Proxy;
 use kiuas_proxy::admin::client::{self, CtlError};
-use kiuas_proxy::operation::{Invocation, Predecessor};
+use kiuas_proxy::operation::{Invocation, Predecessor, Written};
 use kiuas_proxy::settings::{ProxySettings, effective};
 
 use cli::{Cli, Command, Common, Ctl, Show};
@@ -89,7 +89,7 @@ fn serve_after(common: &Common, predecessor: &mut Option<Predecessor>) -> Result
 fn prepare(common: &Common) -> anyhow::Result<(Proxy, TelemetrySettings)> {
     let sources = common.sources()?;
     let telemetry = Settings::load(&sources)?.section("telemetry")?;
-    let proxy = Proxy::new(Box::new(move || Settings::load(&sources)?.section("proxy")))?;
+    let proxy = Proxy::new(Box::new(move || Written::new(Settings::load(&sources)?)))?;
     Ok((proxy, telemetry))
 }
 

@@ -26,7 +26,7 @@ pub use handover::Predecessor;
 pub use orders::{Order, Orders};
 pub(crate) use pid_file::PidFile;
 pub(crate) use reload::chain;
-pub use reload::{ReloadError, Reloaded, Source};
+pub use reload::{ReloadError, Reloaded, Source, Written};
 pub(crate) use secrets::Secrets;
 pub(crate) use signals::{Signals, Wish};
 pub use upgrade::{Invocation, UpgradeError, Upgraded};

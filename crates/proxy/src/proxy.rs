@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kiuas_common::admin::{self, Health};
 use kiuas_common::listener::ListenerError;
 use kiuas_common::metrics::Metrics;
-use kiuas_common::{Address, Listener, Shutdown, notify};
+use kiuas_common::{Address, Listener, Settings, Shutdown, notify};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,7 @@ pub enum FilesError {
 /// A proxy that may be started.
 pub struct Proxy {
     settings: ProxySettings,
+    places: Settings,
     plan: Plan,
     source: Source,
 }
@@ -89,10 +90,11 @@ impl Proxy {
     /// # Errors
     /// Everything that is wrong with the settings.
     pub fn new(source: Source) -> Result<Self, ReloadError> {
-        let settings = source()?;
-        let plan = Plan::new(&settings)?;
+        let written = source()?;
+        let plan = written.plan()?;
         Ok(Self {
-            settings,
+            settings: written.settings,
+            places: written.places,
             plan,
             source,
         })
@@ -114,12 +116,13 @@ impl Proxy {
                 Finding::Problem(problem) => problems.push(Problem {
                     key: format!("{key}.tls"),
                     problem,
+                    place: None,
                 }),
             }
         }
         match problems.is_empty() {
             true => Ok(warnings),
-            false => Err(PlanError { problems }.into()),
+            false => Err(PlanError { problems }.written_in(&self.places).into()),
         }
     }
 
@@ -171,6 +174,7 @@ impl Proxy {
             settings,
             mut plan,
             source,
+            places: _,
         } = self;
         let shutdown = Shutdown::new();
         let handed = predecessor.map(Predecessor::listeners);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use config::{Value, ValueKind};
 
 use super::SECTIONS;
-use super::explain::{is_secret, redact};
+use super::place::{origin, shown};
 
 /// A settings error. Its message names the key, the value, where it came from and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +50,13 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// A value does not fit its key, or the key does not exist.
-    #[error("`{key}`{} in {origin}: {problem}{}", shown(.value), nearest(.hint))]
+    #[error("`{key}`{} in {origin}: {problem}{}", is(.value), nearest(.hint))]
     Invalid {
         /// The dotted key.
         key: String,
         /// Its value; `None` for a secret or a table.
         value: Option<String>,
-        /// File or variable.
+        /// File and line, or variable.
         origin: String,
         /// What is wrong.
         problem: String,
@@ -65,7 +65,7 @@ pub enum SettingsError {
     },
 }
 
-fn shown(value: &Option<String>) -> String {
+fn is(value: &Option<String>) -> String {
     value
         .as_ref()
         .map_or_else(String::new, |value| format!(" = `{value}`"))
@@ -123,36 +123,13 @@ impl SettingsError {
             }
             None => (problem, None),
         };
-        let shown = at
-            .and_then(|value| if is_secret(&key) { None } else { scalar(value) })
-            .map(|text| redact(&text));
         Self::Invalid {
-            value: shown,
-            origin: at.map_or_else(|| origin(value), origin),
+            value: at.and_then(|value| shown(&key, value)),
+            origin: origin(at.unwrap_or(value)),
             key,
             problem,
             hint,
         }
-    }
-}
-
-fn origin(value: &Value) -> String {
-    if let Some(origin) = value.origin() {
-        return origin.to_owned();
-    }
-    // Tables carry no origin of their own: any value inside has the file's.
-    match &value.kind {
-        ValueKind::Table(table) => table.values().map(origin).next(),
-        ValueKind::Array(items) => items.iter().map(origin).next(),
-        _ => None,
-    }
-    .unwrap_or_else(|| "the defaults".to_owned())
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match &value.kind {
-        ValueKind::Table(_) | ValueKind::Array(_) | ValueKind::Nil => None,
-        _ => value.clone().into_string().ok(),
     }
 }
 

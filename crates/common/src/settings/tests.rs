@@ -108,6 +108,98 @@ fn an_unknown_key_names_itself_its_file_and_the_nearest_key() {
     }
 }
 
+/// Lines 1 to 8.
+const LINES: &str = "# a comment
+[postgres]
+max_connections = 3
+timeout = '3s'
+nested = { depth = 3 }
+
+[[proxy.sites]]
+hosts = ['a', 'b']";
+
+#[test]
+fn an_error_names_the_line() {
+    let changed = |from: &str, to: &str| {
+        let text = LINES.replace(from, to);
+        message(&[("default.toml", &text)], &[])
+    };
+    for (from, to, part) in [
+        ("'3s'", "'3 parsecs'", "default.toml:4: "),
+        ("'3s'", "'3s'\nbody = 1", "default.toml:5: "),
+        ("depth = 3", "depth = 300", "default.toml:5: "),
+        (
+            "depth = 3",
+            "depth = 300",
+            "`postgres.nested.depth` = `300` in ",
+        ),
+        ("max_c", "max_k", "default.toml:3: "),
+    ] {
+        let said = changed(from, to);
+        assert!(said.contains(part), "{to}: {said}");
+    }
+}
+
+#[test]
+fn of_two_files_that_one_is_named_whose_value_counts() {
+    let files = [
+        ("default.toml", "[postgres]\n\ntimeout = '3s'"),
+        ("local.toml", "[postgres]\ntimeout = 'x'"),
+    ];
+    let said = message(&files, &[]);
+    assert!(said.contains("local.toml:2: "), "{said}");
+}
+
+#[test]
+fn what_is_no_toml_names_file_and_line() {
+    let (_directory, sources) = sources(&[("local.toml", "[postgres]\nbody = \n")], &[]);
+    let error = Settings::load(&sources).expect_err("was read");
+    let cause = std::error::Error::source(&error)
+        .expect("a cause")
+        .to_string();
+    assert!(
+        cause.contains("local.toml") && cause.contains("line 2"),
+        "{cause}"
+    );
+    let number = "[postgres]\nmax_connections = 99999999999999999999";
+    let (_directory, sources) = self::sources(&[("local.toml", number)], &[]);
+    let error = Settings::load(&sources).expect_err("was read");
+    let cause = std::error::Error::source(&error)
+        .expect("a cause")
+        .to_string();
+    assert!(
+        cause.contains("local.toml") && cause.contains("line 2"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn a_setting_is_found_by_its_key_or_by_the_table_it_would_be_in() {
+    let variables = [("KIUAS__POSTGRES__PASSWORD", "hunter2")];
+    let (_directory, sources) = sources(&[("default.toml", LINES)], &variables);
+    let settings = Settings::load(&sources).expect("settings");
+    let place = |key: &str| {
+        let place = settings.place(key)?;
+        let line = place
+            .origin
+            .rsplit_once("default.toml")
+            .map(|(_, line)| line);
+        Some((line.unwrap_or(&place.origin).to_owned(), place.value))
+    };
+    let at = |line: &str, value: Option<&str>| Some((line.to_owned(), value.map(str::to_owned)));
+    assert_eq!(place("postgres.max_connections"), at(":3", Some("3")));
+    assert_eq!(place("postgres.nested.depth"), at(":5", Some("3")));
+    assert_eq!(place("proxy.sites[0].hosts[1]"), at(":8", Some("b")));
+    assert_eq!(place("proxy.sites[0].routes[3].prefix"), at(":7", None));
+    assert_eq!(
+        place("postgres.password"),
+        at("the variable KIUAS__POSTGRES__PASSWORD", None)
+    );
+    // A table that two layers make up.
+    assert_eq!(place("postgres.missing"), at(":2", None));
+    assert_eq!(place("web.listen"), None);
+}
+
 #[test]
 fn an_unknown_section_names_the_nearest_section() {
     let message = message(&[("default.toml", "[postgras]\nx = 3")], &[]);

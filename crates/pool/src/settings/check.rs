@@ -44,6 +44,7 @@ impl PoolSettings {
                 name: name.to_owned(),
                 key,
                 problem,
+                place: None,
             }),
         }
     }

@@ -1,5 +1,8 @@
 //! What can be wrong with a pool's settings.
 
+use kiuas_common::Settings;
+use kiuas_common::settings::Place;
+
 /// What can be wrong with a pool's settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,7 +27,7 @@ pub enum PoolSettingsError {
         name: String,
     },
     /// A value makes no sense.
-    #[error("`pool.{name}.{key}`: {problem}")]
+    #[error("`pool.{name}.{key}`{}: {problem}", place.as_ref().map(ToString::to_string).unwrap_or_default())]
     Value {
         /// The pool.
         name: String,
@@ -32,5 +35,21 @@ pub enum PoolSettingsError {
         key: &'static str,
         /// What is wrong with it.
         problem: String,
+        /// Where it is written, if that is known.
+        place: Option<Place>,
     },
+}
+
+impl PoolSettingsError {
+    /// The same, saying where the setting is written.
+    #[must_use]
+    pub fn written_in(mut self, settings: &Settings) -> Self {
+        if let Self::Value {
+            name, key, place, ..
+        } = &mut self
+        {
+            *place = settings.place(&format!("pool.{name}.{key}"));
+        }
+        self
+    }
 }

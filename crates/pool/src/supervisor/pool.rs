@@ -404,6 +404,7 @@ fn wrong(name: &str, key: &'static str, problem: String) -> PoolError {
         name: name.to_owned(),
         key,
         problem,
+        place: None,
     })
 }
 

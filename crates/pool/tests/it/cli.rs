@@ -54,6 +54,22 @@ fn a_pool_without_a_command_is_wrong_usage() {
 }
 
 #[test]
+fn a_wrong_setting_is_named_with_its_value_its_file_and_its_line() {
+    let settings = tempfile::tempdir().expect("directory");
+    let text = "[pool.web]\ncommand = ['true']\nprocesses = 0\n";
+    std::fs::write(settings.path().join("default.toml"), text).expect("settings");
+    let output = Command::new(env!("CARGO_BIN_EXE_kiuas-pool"))
+        .args(["check", "--all"])
+        .env("KIUAS_CONFIG", settings.path())
+        .output()
+        .expect("kiuas-pool");
+    assert_eq!(output.status.code(), Some(64));
+    let said = errors(&output);
+    assert!(said.contains("`pool.web.processes` = `0` in "), "{said}");
+    assert!(said.contains("default.toml:3: must be 1 to "), "{said}");
+}
+
+#[test]
 fn unknown_arguments_and_unknown_settings_are_wrong_usage() {
     assert_eq!(pool(&["run", "--proceses", "2"]).status.code(), Some(64));
     let output = pool(&["run", "--set", "pool.web.proceses=2", "--", "true"]);

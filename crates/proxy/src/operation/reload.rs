@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use kiuas_common::Settings;
 use kiuas_common::settings::SettingsError;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,37 @@ use crate::settings::ProxySettings;
 use crate::tls::TlsError;
 
 /// Reads the settings anew.
-pub type Source = Box<dyn Fn() -> Result<ProxySettings, SettingsError>>;
+pub type Source = Box<dyn Fn() -> Result<Written, SettingsError>>;
+
+/// Settings as they were read.
+#[derive(Debug)]
+pub struct Written {
+    /// Section `[proxy]`.
+    pub settings: ProxySettings,
+    /// All sections: where each setting is written.
+    pub places: Settings,
+}
+
+impl Written {
+    /// Reads section `[proxy]` of `places`.
+    ///
+    /// # Errors
+    /// See [`Settings::section`].
+    pub fn new(places: Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            settings: places.section("proxy")?,
+            places,
+        })
+    }
+
+    /// Checks the settings and makes them into a plan.
+    ///
+    /// # Errors
+    /// All problems, each with its place.
+    pub fn plan(&self) -> Result<Plan, PlanError> {
+        Plan::new(&self.settings).map_err(|error| error.written_in(&self.places))
+    }
+}
 
 /// Why the old settings stay in force.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +128,9 @@ impl Reloaded {
 impl Running {
     /// Reads, checks, opens, swaps.
     pub(super) async fn renew(&mut self) -> Result<Reloaded, ReloadError> {
-        let mut settings = (self.source)()?;
-        let mut plan = Plan::new(&settings)?;
+        let written = (self.source)()?;
+        let mut plan = written.plan()?;
+        let mut settings = written.settings;
         let changes = listeners::change(&self.fronts, &settings)?;
         plan.open_log(
             self.shared.plans.get().log_sink.as_ref(),

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use kiuas_common::Address;
-
-use kiuas_common::Bytes;
+use kiuas_common::settings::Place;
+use kiuas_common::{Address, Bytes, Settings};
 
 use crate::settings::{LimitSettings, ProxySettings};
 
@@ -15,11 +14,17 @@ pub struct Problem {
     pub key: String,
     /// What is wrong with it and what to write instead.
     pub problem: String,
+    /// Where it is written, if that is known.
+    pub place: Option<Place>,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.key, self.problem)
+        write!(f, "`{}`", self.key)?;
+        if let Some(place) = &self.place {
+            write!(f, "{place}")?;
+        }
+        write!(f, ": {}", self.problem)
     }
 }
 
@@ -29,6 +34,17 @@ impl fmt::Display for Problem {
 pub struct PlanError {
     /// At least one.
     pub problems: Vec<Problem>,
+}
+
+impl PlanError {
+    /// The same, saying where the settings are written.
+    #[must_use]
+    pub fn written_in(mut self, settings: &Settings) -> Self {
+        for problem in &mut self.problems {
+            problem.place = settings.place(&problem.key);
+        }
+        self
+    }
 }
 
 fn lines(problems: &[Problem]) -> String {
@@ -46,6 +62,7 @@ impl Problems {
         self.0.push(Problem {
             key: format!("proxy.{key}"),
             problem: problem.into(),
+            place: None,
         });
     }
 

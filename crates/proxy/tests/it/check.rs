@@ -74,6 +74,9 @@ fn each_wrong_setting_is_named_with_what_to_write() {
         if output.status.code() != Some(64) {
             wrong.push(format!("accepted:\n{settings}\n{err}"));
         }
+        if err.contains("`proxy.") && !names_a_line(&err) {
+            wrong.push(format!("no line for\n{settings}\n{err}"));
+        }
         for part in parts {
             if !err.contains(part) {
                 wrong.push(format!("{part} is missing for\n{settings}\n{err}"));
@@ -102,4 +105,32 @@ fn good_settings_are_good() {
         &["check"],
     );
     assert_eq!(output.status.code(), Some(0));
+}
+
+fn names_a_line(said: &str) -> bool {
+    said.split("default.toml:")
+        .skip(1)
+        .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[test]
+fn each_problem_names_its_value_its_file_and_its_line() {
+    let settings = "[proxy]\nhttp = '127.0.0.1:0'\n\n[[proxy.sites]]\nhosts = 'a'\n\
+        [[proxy.sites.routes]]\nprefix = 'x'\nupstream = 'app'\n\
+        [proxy.upstreams.app]\ntargets = '127.0.0.1:1'\nmax_connections = 0\n";
+    let output = output(settings, &["check"]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    for (key, line) in [
+        ("`proxy.sites[0].routes[0].prefix` = `x` in ", 7),
+        ("`proxy.upstreams.app.max_connections` = `0` in ", 11),
+    ] {
+        let (_, rest) = err
+            .split_once(key)
+            .unwrap_or_else(|| panic!("{key}: {err}"));
+        let place = rest.split_once(": ").map(|(place, _)| place);
+        assert!(
+            place.is_some_and(|place| place.ends_with(&format!("default.toml:{line}"))),
+            "{key}: {err}"
+        );
+    }
 }

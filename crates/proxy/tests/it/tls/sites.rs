@@ -268,7 +268,8 @@ fn check_names_what_is_wrong_with_certificates() {
     let (code, said) = run(&expired.table(directory, "expired"));
     assert_eq!(code, 64, "{said}");
     assert!(
-        said.contains("`proxy.sites[0].tls`: the certificate expired on 2021-02-03"),
+        said.contains("`proxy.sites[0].tls` in ")
+            && said.contains("default.toml:9: the certificate expired on 2021-02-03"),
         "{said}"
     );
     let (certificate, _) = good.write(directory, "good");
