@@ -110,6 +110,8 @@ pub struct Limits {
     pub body_pace: BodyPace,
     /// For a visitor who does not read.
     pub write_pause: Duration,
+    /// Bytes a second that a visitor must read.
+    pub write_rate: u64,
     /// For an idle connection.
     pub keep_alive: Duration,
     /// For a silent tunnel.
@@ -258,6 +260,7 @@ impl From<&LimitSettings> for Limits {
                 rate: settings.body_min_rate.0,
             },
             write_pause: settings.write_timeout.duration(),
+            write_rate: settings.write_min_rate.0,
             keep_alive: settings.keep_alive.duration(),
             tunnel: settings.tunnel_timeout.duration(),
             drain_grace: settings.drain_grace.duration(),

@@ -5,15 +5,19 @@
 //! Covered here: head, idle connection, visitor who does not read. Bodies have their own
 //! ([`crate::body::Inbound`]), because only there it is known who waits for whom.
 
+mod pace;
 mod sweeper;
 mod victim;
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 
+pub use pace::Pace;
+use pace::Reader;
 pub use sweeper::{Stage, Sweeper};
 pub use victim::Reason;
 
@@ -60,6 +64,10 @@ pub struct Pulse {
     idle_since: AtomicU64,
     blocked_since: AtomicU64,
     shut_since: AtomicU64,
+    /// Of the connection's bytes.
+    reader: Reader,
+    /// Of the slowest stream of HTTP/2.
+    streams: Reader,
     /// Request bodies under way, since when there is one, and how much came since then.
     bodies: AtomicU32,
     body_since: AtomicU64,
@@ -81,6 +89,8 @@ impl Pulse {
             idle_since: AtomicU64::new(now),
             blocked_since: AtomicU64::new(0),
             shut_since: AtomicU64::new(0),
+            reader: Reader::default(),
+            streams: Reader::default(),
             bodies: AtomicU32::new(0),
             body_since: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
@@ -151,22 +161,39 @@ impl Pulse {
         }
     }
 
-    /// Notes whether a write moved or is blocked.
-    pub fn writes<T>(&self, outcome: Poll<T>) -> Poll<T> {
-        if outcome.is_ready() {
-            if self.blocked_since.load(Ordering::Relaxed) != 0 {
-                self.blocked_since.store(0, Ordering::Relaxed);
+    /// Notes whether a write or a flush moved or is blocked.
+    pub fn writes<T: Written>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let since = self.blocked_since.load(Ordering::Relaxed);
+        match &outcome {
+            Poll::Ready(done) => {
+                if since != 0 {
+                    self.reader
+                        .waited(clock::milliseconds().saturating_sub(since));
+                    self.blocked_since.store(0, Ordering::Relaxed);
+                }
+                self.reader.took(done.as_ref().map_or(0, Written::bytes));
             }
-        } else if self.blocked_since.load(Ordering::Relaxed) == 0 {
-            self.blocked_since
-                .store(clock::milliseconds(), Ordering::Relaxed);
+            Poll::Pending if since == 0 => {
+                self.reader.waits();
+                self.blocked_since
+                    .store(clock::milliseconds(), Ordering::Relaxed);
+            }
+            Poll::Pending => {}
         }
         outcome
     }
 
-    /// HTTP/2: since when (by [`clock::milliseconds`]) the visitor keeps a window shut, if one is.
-    pub fn window_is_shut(&self, since: Option<u64>) {
-        self.shut_since.store(since.unwrap_or(0), Ordering::Relaxed);
+    /// HTTP/2: since when (by [`clock::milliseconds`]) the visitor keeps a window shut, if one is, and the
+    /// rate of the slowest open stream, if one is known.
+    pub fn windows_are(&self, shut_since: Option<u64>, slowest: Option<u64>) {
+        self.shut_since
+            .store(shut_since.unwrap_or(0), Ordering::Relaxed);
+        self.streams.learn(slowest);
+    }
+
+    /// Bytes a second that the visitor reads, for all that is known.
+    fn reading_rate(&self) -> u64 {
+        self.reader.rate().min(self.streams.rate())
     }
 
     /// True if there is an order. Whoever was woken by it must register again.
@@ -223,6 +250,9 @@ impl Pulse {
         {
             return Some(Order::Stalled);
         }
+        if self.reading_rate() < limits.write_rate {
+            return Some(Order::Stalled);
+        }
         if self.in_flight.load(Ordering::Relaxed) > 0 {
             return None;
         }
@@ -230,6 +260,31 @@ impl Pulse {
             return passed(&self.head_since, limits.head).then_some(Order::Late);
         }
         passed(&self.idle_since, limits.keep_alive).then_some(Order::Idle)
+    }
+}
+
+/// What a write did.
+pub trait Written {
+    /// How much.
+    fn bytes(&self) -> u64;
+}
+
+/// A flush.
+impl Written for () {
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+impl Written for usize {
+    fn bytes(&self) -> u64 {
+        u64::try_from(*self).unwrap_or(u64::MAX)
+    }
+}
+
+impl Written for u64 {
+    fn bytes(&self) -> u64 {
+        *self
     }
 }
 

@@ -227,7 +227,8 @@ impl Judge {
 
     /// The sweeper cuts whoever keeps a window shut for longer than a visitor may not read.
     fn stamp(&self) {
-        self.pulse.window_is_shut(self.windows.shut_since());
+        self.pulse
+            .windows_are(self.windows.shut_since(), self.windows.slowest());
     }
 
     fn report(&self, abuse: Abuse) {

@@ -100,9 +100,10 @@ impl Sweeper {
         self.evict(count, |_| true, tell)
     }
 
-    /// Ends up to `count` connections of visitors who do not read.
+    /// Ends up to `count` connections of visitors who do not read, or slowly.
     pub fn end_stalled(&self, count: usize, tell: impl Fn(Reason)) {
-        self.evict(count, |reason| reason == Reason::Stalled, tell);
+        let reads = |reason| !matches!(reason, Reason::Stalled | Reason::SlowReader);
+        self.evict(count, |reason| !reads(reason), tell);
     }
 
     /// True if at least one ends.

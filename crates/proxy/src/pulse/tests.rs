@@ -7,6 +7,10 @@ fn limits() -> Limits {
     Limits::from(&LimitSettings::default())
 }
 
+fn blocked() -> Poll<io::Result<()>> {
+    Poll::Pending
+}
+
 fn after(pulse: &Pulse, seconds: u64) -> Option<Order> {
     pulse.overdue(&limits(), clock::milliseconds() + seconds * 1000)
 }
@@ -40,9 +44,9 @@ fn an_idle_connection_ends_after_its_limit() {
 fn a_visitor_who_does_not_read_is_found_even_with_a_request_at_work() {
     let pulse = Pulse::new();
     pulse.request_begins();
-    assert_eq!(pulse.writes(Poll::<()>::Pending), Poll::Pending);
+    assert!(pulse.writes(blocked()).is_pending());
     assert_eq!(after(&pulse, 31), Some(Order::Stalled));
-    assert_eq!(pulse.writes(Poll::Ready(())), Poll::Ready(()));
+    assert!(pulse.writes(Poll::Ready(Ok(1_usize))).is_ready());
     assert_eq!(after(&pulse, 31), None);
 }
 
@@ -74,10 +78,51 @@ async fn a_connection_that_comes_late_in_the_drain_is_told_at_once() {
 fn a_window_kept_shut_is_a_visitor_who_does_not_read() {
     let pulse = Pulse::new();
     pulse.request_begins();
-    pulse.window_is_shut(Some(clock::milliseconds()));
+    pulse.windows_are(Some(clock::milliseconds()), None);
     assert_eq!(after(&pulse, 31), Some(Order::Stalled));
-    pulse.window_is_shut(None);
+    pulse.windows_are(None, None);
     assert_eq!(after(&pulse, 31), None);
+}
+
+/// A reader that took `bytes` in six seconds of waiting, and makes us wait again.
+fn reader(bytes: usize) -> Pulse {
+    let pulse = Pulse::new();
+    pulse.request_begins();
+    // What went into buffers before the first wait.
+    assert!(pulse.writes(Poll::Ready(Ok(1_usize << 30))).is_ready());
+    assert!(pulse.writes(blocked()).is_pending());
+    let since = pulse.blocked_since.load(Ordering::Relaxed);
+    pulse.blocked_since.store(since - 6000, Ordering::Relaxed);
+    assert!(pulse.writes(Poll::Ready(Ok(bytes))).is_ready());
+    assert!(pulse.writes(blocked()).is_pending());
+    pulse
+}
+
+#[test]
+fn a_visitor_who_reads_a_trickle_is_found() {
+    assert_eq!(after(&reader(1000), 1), Some(Order::Stalled));
+    assert_eq!(after(&reader(100_000), 1), None);
+}
+
+#[test]
+fn a_stream_that_is_read_in_a_trickle_is_found() {
+    let pulse = Pulse::new();
+    pulse.request_begins();
+    pulse.windows_are(None, Some(499));
+    assert_eq!(after(&pulse, 1), Some(Order::Stalled));
+    pulse.windows_are(None, Some(500));
+    assert_eq!(after(&pulse, 1), None);
+}
+
+#[test]
+fn a_slow_application_is_no_slow_reader() {
+    let pulse = Pulse::new();
+    pulse.request_begins();
+    for _ in 0..3 {
+        // Hours pass before each of these, and nothing blocks.
+        assert!(pulse.writes(Poll::Ready(Ok(1_usize))).is_ready());
+    }
+    assert_eq!(after(&pulse, 36_000), None);
 }
 
 mod room {
@@ -126,8 +171,13 @@ mod room {
         assert_eq!(reason(&idle, 0), Some(Reason::Idle));
         assert_eq!(reason(&waiting_for_body(10), 3000), Some(Reason::SlowBody));
         let stalled = working();
-        assert!(stalled.writes(Poll::<()>::Pending).is_pending());
+        assert!(stalled.writes(blocked()).is_pending());
         assert_eq!(reason(&stalled, 3000), Some(Reason::Stalled));
+        assert_eq!(reason(&reader(10_000), 100), Some(Reason::SlowReader));
+        assert_eq!(reason(&reader(1 << 20), 100), None, "a reader who is fast");
+        let window = working();
+        window.windows_are(Some(clock::milliseconds()), None);
+        assert_eq!(reason(&window, 3000), Some(Reason::Stalled));
         assert!(Reason::SlowHead < Reason::Idle && Reason::Idle < Reason::SlowBody);
         assert!(
             Reason::Stalled < Reason::Head,

@@ -11,7 +11,7 @@ const SLOW_HEAD: u64 = 2000;
 const BODY_GRACE: u64 = 300;
 /// A reader is not judged earlier.
 const READER_GRACE: u64 = 1000;
-/// Bytes a second; a body that comes faster is worth its place.
+/// Bytes a second; a body that comes faster, or an answer that is read faster, is worth its place.
 const GOOD_RATE: u64 = 16 * 1024;
 
 /// Why a connection may have to go, the first to go first.
@@ -25,6 +25,8 @@ pub enum Reason {
     SlowBody,
     /// It does not read; the longest first.
     Stalled,
+    /// It reads slowly; the slowest first.
+    SlowReader,
     /// Its head is not whole yet; the oldest first.
     Head,
 }
@@ -38,6 +40,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::SlowBody => "slow_body",
             Self::Stalled => "stalled",
+            Self::SlowReader => "slow_reader",
             Self::Head => "head",
         }
     }
@@ -60,8 +63,20 @@ pub(super) fn rank(pulse: &Pulse, now: u64) -> Option<(Reason, u64)> {
     }
     let old = |since: u64, grace: u64| since != 0 && now.saturating_sub(since) >= grace;
     let blocked = get(&pulse.blocked_since);
-    if old(blocked, READER_GRACE) {
-        return Some((Reason::Stalled, blocked));
+    let shut = get(&pulse.shut_since);
+    for since in [blocked, shut] {
+        if old(since, READER_GRACE) {
+            return Some((Reason::Stalled, since));
+        }
+    }
+    let waiting = match blocked {
+        0 => 0,
+        since => now.saturating_sub(since),
+    };
+    let reads = pulse.reader.rate_so_far(waiting, READER_GRACE);
+    let reads = reads.min(pulse.streams.rate());
+    if reads < GOOD_RATE {
+        return Some((Reason::SlowReader, reads));
     }
     // Every request on it waits for the visitor.
     let body = get(&pulse.body_since);

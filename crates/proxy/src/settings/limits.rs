@@ -39,6 +39,9 @@ pub struct LimitSettings {
     pub body_min_rate: Bytes,
     /// Longest pause of a visitor who does not read the answer; the connection is cut after.
     pub write_timeout: Period,
+    /// Slowest reader of an answer, in bytes a second over each five seconds that the visitor makes us
+    /// wait; the connection is cut below, 0 is any. The time that the application takes does not count.
+    pub write_min_rate: Bytes,
     /// How long an idle connection is kept.
     pub keep_alive: Period,
     /// Longest silence in both directions of a WebSocket.
@@ -70,6 +73,7 @@ impl Default for LimitSettings {
             body_timeout: Period::seconds(30),
             body_min_rate: Bytes(500),
             write_timeout: Period::seconds(30),
+            write_min_rate: Bytes(500),
             keep_alive: Period::seconds(75),
             tunnel_timeout: Period::seconds(3600),
             drain_grace: Period::seconds(2),

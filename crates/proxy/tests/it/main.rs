@@ -47,6 +47,7 @@ mod reload;
 mod retry;
 mod routes;
 mod routing;
+mod slow_readers;
 mod soak;
 mod spool;
 mod tls;

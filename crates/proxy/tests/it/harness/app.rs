@@ -1,8 +1,8 @@
 //! An application that writes down what arrives.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -159,6 +159,8 @@ where
     );
 }
 
+static LARGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'x'; 3 << 20]));
+
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 /// `/slow/N` answers after N ms, `/echo` with the body, `/stream` piece by piece with a trailer,
@@ -203,7 +205,7 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Answer,
     }
     Ok(match path.as_str() {
         "/echo" => Response::new(Full::new(body).boxed()),
-        "/large" => Response::new(Full::new(Bytes::from(vec![b'x'; 3 << 20])).boxed()),
+        "/large" => Response::new(Full::new(LARGE.clone()).boxed()),
         "/stream" => stream(),
         "/hop" => hop(),
         _ => text("ok"),
