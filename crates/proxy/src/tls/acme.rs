@@ -244,6 +244,8 @@ fn mac_key(path: &Path) -> Result<Vec<u8>, OrderError> {
 fn failed(store: &Store, set: &Set, names: &[String], why: &str) {
     let mut memory = recall(store, set, names);
     memory.failed(why.to_owned(), Timestamp::now(), rand::random());
+    // First: whoever reads the line may count on it, also across a kill.
+    save_memory(store, set, names, &memory);
     tracing::error!(
         "no certificate for {}: {why}; trying again at {}",
         names.join(", "),
@@ -251,7 +253,6 @@ fn failed(store: &Store, set: &Set, names: &[String], why: &str) {
             .next_try
             .map_or_else(String::new, |next| next.to_string())
     );
-    save_memory(store, set, names, &memory);
     let mut story = set.story.lock();
     story.last_error = memory.last_error;
     story.next_renewal = memory.next_try;

@@ -1,6 +1,7 @@
 //! HTTPS with the local authority: HTTP/1.1, HTTP/2, keys, renewal, redirection.
 
 mod acme;
+mod ari;
 mod client;
 mod kit;
 mod ocsp;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use instant_acme::{
     Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, ChallengeType,
-    Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
+    Identifier, NewOrder, Order, OrderStatus, Problem, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
@@ -134,9 +134,30 @@ async fn prove(request: &Request<'_>, order: &mut Order) -> Result<Vec<Proof>, O
                 .challenges
                 .offer_file(&challenge.token, answer.as_str()),
         });
-        challenge.set_ready().await?;
+        // The authority may have tried already.
+        challenge
+            .set_ready()
+            .await
+            .map_err(|error| unproved(&name, error))?;
     }
     Ok(proofs)
+}
+
+fn unproved(name: &str, error: instant_acme::Error) -> OrderError {
+    match error {
+        instant_acme::Error::Api(problem) => OrderError::Proof {
+            name: name.to_owned(),
+            why: said(&problem),
+        },
+        other => other.into(),
+    }
+}
+
+fn said(problem: &Problem) -> String {
+    problem
+        .detail
+        .clone()
+        .unwrap_or_else(|| problem.to_string())
 }
 
 fn choose(
@@ -169,15 +190,10 @@ async fn reason(order: &mut Order) -> Option<OrderError> {
         if authorization.refresh().await.is_err() {
             continue;
         }
-        let why = authorization.challenges.iter().find_map(|one| {
-            let problem = one.error.as_ref()?;
-            Some(
-                problem
-                    .detail
-                    .clone()
-                    .unwrap_or_else(|| problem.to_string()),
-            )
-        });
+        let why = authorization
+            .challenges
+            .iter()
+            .find_map(|one| one.error.as_ref().map(said));
         if let Some(why) = why {
             return Some(OrderError::Proof {
                 name: authorization.identifier().to_string(),

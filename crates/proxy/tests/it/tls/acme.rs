@@ -11,13 +11,15 @@ use super::kit::{Authority, Client, first};
 use crate::harness::{Proxy, Visitor, skipped, until};
 
 /// An ACME server and the DNS server that sends every name to this machine; killed when dropped.
-struct Pebble {
+pub(super) struct Pebble {
     _servers: [Killed; 2],
+    /// Where it speaks ACME.
+    pub(super) acme: SocketAddr,
     /// Its directory's URL.
-    url: String,
+    pub(super) url: String,
     management: SocketAddr,
     files: tempfile::TempDir,
-    authority: Authority,
+    pub(super) authority: Authority,
 }
 
 struct Killed(Child);
@@ -30,14 +32,14 @@ impl Drop for Killed {
 }
 
 /// A port that nobody listens on at the moment.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
     listener.local_addr().expect("address").port()
 }
 
 impl Pebble {
     /// Proofs are asked for at these ports. `None`, loudly, if it is not installed.
-    async fn start(http: u16, https: u16, more: &str) -> Option<Self> {
+    pub(super) async fn start(http: u16, https: u16, more: &str) -> Option<Self> {
         let files = tempfile::tempdir().expect("directory");
         let authority = Authority::new();
         let (certificate, key) = authority
@@ -80,6 +82,7 @@ impl Pebble {
         .await;
         Some(Self {
             _servers: [names, acme],
+            acme: address,
             url: format!("https://localhost:{port}/dir"),
             management: SocketAddr::from(([127, 0, 0, 1], management)),
             files,
@@ -88,7 +91,7 @@ impl Pebble {
     }
 
     /// The root of its certificates: another one each time it starts.
-    async fn root(&self) -> CertificateDer<'static> {
+    pub(super) async fn root(&self) -> CertificateDer<'static> {
         let client = Client::trusting(vec![self.authority.certificate.clone()]);
         let stream = client.connect(self.management, "localhost").await;
         let mut visitor = Visitor::new(stream.expect("handshake"));
@@ -99,7 +102,7 @@ impl Pebble {
         CertificateDer::from_pem_slice(&answer.body).expect("root")
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         std::fs::read_to_string(self.files.path().join("pebble.log")).unwrap_or_default()
     }
 
@@ -107,7 +110,7 @@ impl Pebble {
         self.log().matches("Issued certificate serial").count()
     }
 
-    fn settings(&self, http: u16, https: u16, state: &Path, more: &str) -> String {
+    pub(super) fn settings(&self, http: u16, https: u16, state: &Path, more: &str) -> String {
         format!(
             "[proxy]\nhttp = '127.0.0.1:{http}'\nhttps = '127.0.0.1:{https}'\nthreads = 2\n\
              [proxy.tls]\nmode = 'acme'\ndirectory = '{}'\nwatch = '100ms'\n\
