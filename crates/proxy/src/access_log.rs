@@ -25,13 +25,15 @@ pub use sink::{Sink, SinkError};
 
 use crate::plan::{LogPlan, Plan};
 use crate::settings::LogFormat;
+use crate::tls::Session;
+use crate::upstream::Target;
 
 /// What a line says.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// The visitor.
     pub client: Option<IpAddr>,
-    /// Name given by Basic authentication.
+    /// Who gave the right password.
     pub user: Option<&'a str>,
     /// None if the request was refused unread.
     pub method: Option<&'a Method>,
@@ -43,6 +45,8 @@ pub struct Entry<'a> {
     pub host: Option<&'a HeaderValue>,
     /// `http` or `https`.
     pub scheme: &'static str,
+    /// What the handshake agreed on, if the connection is TLS.
+    pub tls: Option<Session>,
     /// Of the answer; 499 if the visitor left before.
     pub status: u16,
     /// Of the answer's body.
@@ -53,6 +57,8 @@ pub struct Entry<'a> {
     pub duration: Duration,
     /// The upstream's name.
     pub upstream: Option<&'a str>,
+    /// Where it was sent.
+    pub target_sent: Option<&'a Target>,
     /// To the head of the application's answer.
     pub upstream_duration: Option<Duration>,
     /// Sent so many times more than once.
@@ -158,6 +164,9 @@ impl AccessLog {
         }
         match self.settings.format {
             LogFormat::Json => json::write(&mut buffer, entry, &self.settings.redact),
+            LogFormat::CombinedPlus => {
+                combined::write_plus(&mut buffer, entry, &self.settings.redact)
+            }
             _ => combined::write(&mut buffer, entry, &self.settings.redact),
         }
         self.lines.set(self.lines.get() + 1);

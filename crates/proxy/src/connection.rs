@@ -35,7 +35,7 @@ use crate::proxy_protocol::{self, Said};
 use crate::pulse::{Order, Pulse, Stage};
 use crate::record::Recorded;
 use crate::screen::{Gatekeeper, Screen};
-use crate::tls::{Peer, Tls};
+use crate::tls::{Peer, Session, Tls};
 use crate::watched::Watched;
 use crate::worker::Worker;
 
@@ -120,6 +120,7 @@ async fn introduced(
 #[derive(Debug, Default)]
 struct Shown {
     secure: bool,
+    session: Option<Session>,
     client: Option<Rc<Peer>>,
 }
 
@@ -154,6 +155,7 @@ async fn secured(
     });
     let shown = Shown {
         secure: true,
+        session: Session::of(stream.get_ref().1),
         client,
     };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
@@ -199,6 +201,7 @@ async fn first<S: LaneIo>(
         worker,
         peer,
         secure: shown.secure,
+        session: shown.session,
         client: shown.client,
         reader: Reader::Lane,
         pulse,
@@ -236,6 +239,7 @@ where
         worker: Rc::clone(&before.worker),
         peer: before.peer,
         secure: before.secure,
+        session: before.session,
         client: before.client.clone(),
         reader: Reader::Screen(Arc::clone(&keeper)),
         pulse: Arc::clone(&pulse),
@@ -283,6 +287,7 @@ where
         worker: Rc::clone(&worker),
         peer,
         secure: shown.secure,
+        session: shown.session,
         client: shown.client,
         reader: Reader::Frames,
         pulse: Arc::clone(&pulse),

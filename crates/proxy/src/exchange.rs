@@ -45,7 +45,7 @@ use crate::page::{self, Form};
 use crate::pulse::Pulse;
 use crate::record::{Record, Recorded};
 use crate::screen::{Arrival, Gatekeeper};
-use crate::tls::Peer;
+use crate::tls::{Peer, Session};
 use crate::visitor::{Host, Visitor};
 use crate::worker::{ThreadPlan, Worker};
 use notes::Notes;
@@ -64,6 +64,8 @@ pub struct Connection {
     pub peer: Option<SocketAddr>,
     /// Over TLS.
     pub secure: bool,
+    /// What its handshake agreed on.
+    pub session: Option<Session>,
     /// What the handshake told about the other end, where visitors show certificates.
     pub client: Option<Rc<Peer>>,
     /// Who reads its requests.
@@ -254,7 +256,11 @@ async fn answer<'p>(
         let route = chosen.route;
         notes.timing = route.server_timing;
         action::body_fits(&parts.headers, route.body)?;
-        if let Some(response) = guard::check(&route.guard, &wanted, parts, notes).await? {
+        let guarded = guard::check(&route.guard, &wanted, parts, notes).await;
+        if notes.user.is_some() {
+            record.user = notes.user.take();
+        }
+        if let Some(response) = guarded? {
             return Ok(response);
         }
         let wish = route

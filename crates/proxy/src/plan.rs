@@ -183,7 +183,7 @@ impl Plan {
     pub fn open_log(&mut self, old: Option<&Arc<Sink>>, meter: &Meter) -> Result<(), SinkError> {
         let wanted = matches!(
             self.access_log.format,
-            LogFormat::Combined | LogFormat::Json
+            LogFormat::Combined | LogFormat::CombinedPlus | LogFormat::Json
         );
         self.log_sink = match old {
             _ if !wanted => None,

@@ -21,7 +21,8 @@ use crate::fault::Fault;
 use crate::files::FileBody;
 use crate::meter::Cells;
 use crate::text::Text;
-use crate::upstream::Upstream;
+use crate::tls::Session;
+use crate::upstream::{Sent, Upstream};
 
 /// Logged for a visitor who left before the answer (nginx's number, known to log readers).
 const CLIENT_CLOSED: u16 = 499;
@@ -49,8 +50,12 @@ pub struct Record {
     pub trace_id: Option<String>,
     /// Who forwarded it, if it was forwarded.
     pub via: Option<Rc<Upstream>>,
+    /// Where it was sent, the last time if it was more than once.
+    pub sent: Option<Sent>,
     /// How long the application took to the head of its answer.
     pub upstream: Option<Duration>,
+    /// Who gave the right password.
+    pub user: Option<Box<str>>,
     /// How often the request was sent to an application more than once.
     pub retries: u32,
     /// What the cache did, in a word.
@@ -79,6 +84,7 @@ pub struct Record {
 #[derive(Debug, Clone, Default)]
 pub struct FetchRecord {
     via: Option<Rc<Upstream>>,
+    sent: Option<Sent>,
     upstream: Option<Duration>,
     retries: u32,
 }
@@ -106,7 +112,9 @@ impl Record {
             span: Span::none(),
             trace_id: None,
             via: None,
+            sent: None,
             upstream: None,
+            user: None,
             retries: 0,
             cache: None,
             deadline: None,
@@ -134,6 +142,7 @@ impl Record {
     /// Takes over what a fetch on behalf of this request has noted.
     pub fn adopt(&mut self, fetch: FetchRecord) {
         self.via = fetch.via;
+        self.sent = fetch.sent;
         self.upstream = fetch.upstream;
         self.retries = fetch.retries;
     }
@@ -143,6 +152,7 @@ impl Record {
     pub fn fetched(&self) -> FetchRecord {
         FetchRecord {
             via: self.via.clone(),
+            sent: self.sent.clone(),
             upstream: self.upstream,
             retries: self.retries,
         }
@@ -199,17 +209,19 @@ impl Record {
         let fault = self.fault.map(|fault| fault.to_string());
         log.line(&Entry {
             client: self.client,
-            user: None,
+            user: self.user.as_deref(),
             method: self.method.as_ref(),
             target: self.target.as_ref(),
             version: self.version,
             host: self.host.as_ref(),
             scheme: self.scheme,
+            tls: self.session(),
             status,
             bytes: self.bytes,
             complete: self.complete,
             duration,
             upstream: self.via.as_ref().map(|via| via.name()),
+            target_sent: self.sent.as_ref().map(Sent::target),
             upstream_duration: self.upstream,
             retries: self.retries,
             cache: self.cache,
@@ -220,6 +232,10 @@ impl Record {
             trace_id: self.trace_id.as_deref(),
             fault: fault.as_deref(),
         });
+    }
+
+    fn session(&self) -> Option<Session> {
+        self.connection.as_ref()?.session
     }
 
     fn count(&self, status: u16, duration: Duration) {
@@ -268,7 +284,11 @@ impl Record {
             http.response.body.bytes = self.bytes,
             http.response.complete = self.complete,
             duration_ms = milliseconds(duration),
+            tls.version = self.session().map(|tls| tls.version),
+            tls.cipher = self.session().map(|tls| tls.cipher),
+            user.name = self.user.as_deref(),
             upstream.name = self.via.as_ref().map(|via| via.name()),
+            upstream.target = self.sent.as_ref().map(|sent| tracing::field::display(sent.target())),
             upstream.duration_ms = self.upstream.map(milliseconds),
             upstream.retries = self.retries,
             cache.status = self.cache,

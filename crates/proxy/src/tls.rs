@@ -22,6 +22,7 @@ mod placeholder;
 mod profile;
 mod report;
 mod resolver;
+mod session;
 mod set;
 mod stamp;
 mod subject;
@@ -48,6 +49,7 @@ pub use client::Peer;
 pub use error::TlsError;
 pub use facts::{Facts, Finding, KeyKind};
 pub use report::{CertificateReport, OcspReport};
+pub use session::Session;
 pub use ticket::TicketKeys;
 
 use crate::plan::TlsPlan;

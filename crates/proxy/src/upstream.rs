@@ -41,7 +41,7 @@ pub use breaker::BreakerState;
 pub use client::{AnswerHead, Asked, BadAnswer, Event, Framer, Framing};
 pub use collector::UpstreamCollector;
 pub use deploy::{Deployment, Report, TargetProbe, deploy, dismiss_later, finished, gate};
-pub use forward::{Forwarded, Switched, Trail, forward};
+pub use forward::{Forwarded, Sent, Switched, Trail, forward};
 pub use h2c::Multiplexed;
 pub use handshake::Handshake;
 pub use headers::{Call, Told};

@@ -2,12 +2,57 @@
 //! `$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer"
 //! "$http_user_agent"`. What is not known is `-`.
 
+use std::io::Write;
+
 use http::{HeaderValue, Version};
 
+use super::json::Milliseconds;
 use super::{Entry, escape, redact, time};
 use crate::text;
 
 pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
+    line(out, entry, hidden);
+    out.push(b'\n');
+}
+
+/// The same, and behind it what nginx's format leaves out, always all of it:
+/// ` host="…" id=… ms=… upstream="…" upstream_ms=… cache=… tls=… cipher=…`.
+pub(super) fn write_plus(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
+    line(out, entry, hidden);
+    out.extend_from_slice(b" host=\"");
+    word(out, entry.host.map(HeaderValue::as_bytes));
+    out.extend_from_slice(b"\" id=");
+    word(out, Some(entry.request_id.as_bytes()));
+    // Writing to memory does not fail.
+    drop(write!(
+        out,
+        " ms={} upstream=\"",
+        Milliseconds(entry.duration)
+    ));
+    let target = entry.target_sent.map(ToString::to_string);
+    word(out, target.as_ref().map(String::as_bytes));
+    out.extend_from_slice(b"\" upstream_ms=");
+    match entry.upstream_duration {
+        Some(duration) => drop(write!(out, "{}", Milliseconds(duration))),
+        None => out.push(b'-'),
+    }
+    out.extend_from_slice(b" cache=");
+    word(out, entry.cache.map(str::as_bytes));
+    out.extend_from_slice(b" tls=");
+    word(out, entry.tls.map(|tls| tls.version.as_bytes()));
+    out.extend_from_slice(b" cipher=");
+    word(out, entry.tls.map(|tls| tls.cipher.as_bytes()));
+    out.push(b'\n');
+}
+
+fn word(out: &mut Vec<u8>, value: Option<&[u8]>) {
+    match value {
+        None | Some(b"") => out.push(b'-'),
+        Some(value) => escape::hexadecimal(out, value),
+    }
+}
+
+fn line(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
     match entry.client {
         Some(address) => text::address(out, address.to_canonical()),
         None => out.extend_from_slice(b"unix:"),
@@ -32,7 +77,7 @@ pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
         Some(agent) => escape::hexadecimal(out, agent.as_bytes()),
         None => out.push(b'-'),
     }
-    out.extend_from_slice(b"\"\n");
+    out.push(b'"');
 }
 
 fn request(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {

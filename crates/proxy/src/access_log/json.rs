@@ -18,6 +18,10 @@ pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
     }
     text(out, "user", entry.user.map(str::as_bytes));
     text(out, "scheme", Some(entry.scheme.as_bytes()));
+    if let Some(tls) = entry.tls {
+        text(out, "tls_version", Some(tls.version.as_bytes()));
+        text(out, "tls_cipher", Some(tls.cipher.as_bytes()));
+    }
     text(out, "host", entry.host.map(|host| host.as_bytes()));
     let method = entry.method.map(|method| method.as_str().as_bytes());
     text(out, "method", method);
@@ -35,6 +39,12 @@ pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
         Milliseconds(entry.duration)
     ));
     text(out, "upstream", entry.upstream.map(str::as_bytes));
+    let target = entry.target_sent.map(ToString::to_string);
+    text(
+        out,
+        "upstream_address",
+        target.as_ref().map(String::as_bytes),
+    );
     if let Some(duration) = entry.upstream_duration {
         drop(write!(
             out,
@@ -89,7 +99,7 @@ fn url(out: &mut Vec<u8>, name: &str, value: &[u8], hidden: &[String]) {
 }
 
 /// With three digits after the point.
-struct Milliseconds(Duration);
+pub(super) struct Milliseconds(pub(super) Duration);
 
 impl std::fmt::Display for Milliseconds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -112,6 +112,7 @@ pub(super) async fn run(
         .await;
     record.upstream = Some(begun.elapsed());
     record.retries = trail.retries;
+    record.sent = trail.target;
     let forwarded = outcome.inspect_err(|fault| {
         upstream.note(*fault);
         if *fault == Fault::Maintenance {

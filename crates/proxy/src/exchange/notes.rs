@@ -13,6 +13,8 @@ pub(super) struct Notes<'a> {
     pub(super) rules: Option<&'a HeaderRules>,
     /// The site's pages for errors.
     pub(super) pages: Option<&'a Pages>,
+    /// Who gave the right password, for the record.
+    pub(super) user: Option<Box<str>>,
     /// The answer tells how long it took.
     pub(super) timing: bool,
 }

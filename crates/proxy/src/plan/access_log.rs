@@ -80,8 +80,10 @@ impl LogPlan {
             );
         }
         let target = target(&settings.path);
-        if let (LogTarget::File(path), LogFormat::Combined | LogFormat::Json) =
-            (&target, settings.format)
+        if let (
+            LogTarget::File(path),
+            LogFormat::Combined | LogFormat::CombinedPlus | LogFormat::Json,
+        ) = (&target, settings.format)
             && let Some(problem) = no_directory(path)
         {
             wrong("path", problem);

@@ -20,6 +20,8 @@ pub enum LogFormat {
     Event,
     /// nginx's and Apache's combined format.
     Combined,
+    /// The same, followed by what it leaves out: host, request id, times, upstream, cache, TLS.
+    CombinedPlus,
     /// A JSON object.
     Json,
     /// None at all.
@@ -33,10 +35,11 @@ impl FromStr for LogFormat {
         match text {
             "event" | "true" => Ok(Self::Event),
             "combined" => Ok(Self::Combined),
+            "combined-plus" => Ok(Self::CombinedPlus),
             "json" => Ok(Self::Json),
             "off" | "false" => Ok(Self::Off),
             other => Err(format!(
-                "`{other}` is no format: write event, combined, json or off"
+                "`{other}` is no format: write event, combined, combined-plus, json or off"
             )),
         }
     }
@@ -45,9 +48,9 @@ impl FromStr for LogFormat {
 /// Section `[proxy.access_log]`; `true`, `false` or a format's name stand for the whole section.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccessLogSettings {
-    /// `event`, `combined`, `json` or `off`.
+    /// `event`, `combined`, `combined-plus`, `json` or `off`.
     pub format: LogFormat,
-    /// `stdout`, `stderr` or a file (formats `combined` and `json`).
+    /// `stdout`, `stderr` or a file (all formats but `event`).
     pub path: PathBuf,
     /// Part of the requests that are logged, 0 to 1.
     pub sample: f64,

@@ -1,6 +1,7 @@
 //! One request to an application: a place, a connection, the answer's head. The retry rule lives here.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -12,7 +13,7 @@ use super::client::{self, AnswerHead, Answered, Asked, BadAnswer, Failed, Sendin
 use super::connect::{ConnectError, connect};
 use super::h2c::{self, Multiplexed};
 use super::headers::Call;
-use super::member::Mooring;
+use super::member::{Member, Mooring};
 use super::relay::{self, Lease};
 use super::turn::{Ask, Turn, enter};
 use super::{Target, Upstream};
@@ -23,12 +24,26 @@ use crate::meter::Counted;
 use crate::settings::Protocol;
 
 /// What happens to a request on its way, for its record and for its visitor.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct Trail<'a> {
     /// Where early hints go, if the visitor can be told.
     pub hints: Option<&'a Hints>,
     /// Sent so many times more than once.
     pub retries: u32,
+    /// Where it was sent last.
+    pub target: Option<Sent>,
+}
+
+/// Where a request was sent.
+#[derive(Debug, Clone)]
+pub struct Sent(Arc<Member>);
+
+impl Sent {
+    /// The target.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.0.spec.target
+    }
 }
 
 /// An application's answer.
@@ -75,6 +90,7 @@ pub async fn forward(
     let mut fault = Fault::Unreachable;
     let mut attempt = turn.next().await.ok_or(fault)?;
     loop {
+        trail.target = Some(Sent(Arc::clone(attempt.member())));
         let how = How {
             new: again,
             certain: !repeatable,

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
+use sha1::{Digest, Sha1};
 
 use crate::harness::proxy::output;
 use crate::harness::{App, Proxy, Visitor, proxy, until};
+use crate::tls;
 
 fn with(log: &str, target: &str) -> String {
     format!("[proxy.access_log]\n{log}\n{}", proxy::app(target))
@@ -80,6 +84,87 @@ async fn json_lines_tell_more_and_no_secret() {
     assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &3.into()));
     assert_eq!(line["complete"], true);
     assert!(line["duration_ms"].as_f64() >= line["upstream_ms"].as_f64());
+}
+
+/// HTTPS behind a password that `anna` knows, with this format; the answer's request id and the line.
+async fn who_and_how(format: &str, app: &App) -> (String, String) {
+    let users = tempfile::NamedTempFile::new().expect("file");
+    let hash = STANDARD.encode(Sha1::digest("right"));
+    std::fs::write(users.path(), format!("anna:{{SHA}}{hash}")).expect("file");
+    let password = format!("password = {{ file = '{}' }}\n", users.path().display());
+    let site = tls::settings_for(&app.target).replacen(
+        "[[proxy.sites.routes]]",
+        &format!("{password}[[proxy.sites.routes]]"),
+        1,
+    );
+    let proxy = Proxy::start(&format!(
+        "{site}[proxy.access_log]\nformat = '{format}'\npath = '$DIR/access.log'\n"
+    ));
+    let https = proxy.https.expect("https");
+    let mut visitor = Visitor::new(tls::connect(proxy.directory(), https, "http/1.1").await);
+    visitor
+        .send(format!(
+            "GET / HTTP/1.1\r\nHost: site.example\r\nAuthorization: Basic {}\r\n\r\n",
+            STANDARD.encode("anna:right")
+        ))
+        .await;
+    let answer = visitor.answer(false).await;
+    assert_eq!(answer.status, 200);
+    let line = wait_for_lines(&file(&proxy), 1).await.remove(0);
+    (answer.header("x-request-id").to_owned(), line)
+}
+
+#[tokio::test]
+async fn json_lines_tell_who_asked_over_which_tls_and_where_it_went() {
+    let app = App::start().await;
+    let (_, line) = who_and_how("json", &app).await;
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    for (field, value) in [
+        ("user", "anna"),
+        ("tls_version", "TLSv1.3"),
+        ("upstream", "app"),
+        ("upstream_address", app.target.as_str()),
+    ] {
+        assert_eq!(line[field], value, "{field}: {line}");
+    }
+    let cipher = line["tls_cipher"].as_str().expect("a cipher");
+    assert!(
+        cipher.starts_with("TLS_") && cipher.contains("_SHA"),
+        "{cipher}"
+    );
+}
+
+#[tokio::test]
+async fn combined_plus_lines_go_on_where_nginxs_end() {
+    let app = App::start().await;
+    let (id, line) = who_and_how("combined-plus", &app).await;
+    assert!(line.starts_with("127.0.0.1 - anna ["), "{line}");
+    let (_, more) = line.split_once("\"-\" \"-\" ").expect("a combined line");
+    let names: Vec<&str> = more
+        .split(' ')
+        .filter_map(|field| field.split_once('='))
+        .map(|(name, _)| name)
+        .collect();
+    let all = [
+        "host",
+        "id",
+        "ms",
+        "upstream",
+        "upstream_ms",
+        "cache",
+        "tls",
+        "cipher",
+    ];
+    assert_eq!(names, all, "{more}");
+    for part in [
+        "host=\"site.example\"".to_owned(),
+        format!("id={id} "),
+        format!("upstream=\"{}\"", app.target),
+        "cache=- ".to_owned(),
+        "tls=TLSv1.3 cipher=TLS_".to_owned(),
+    ] {
+        assert!(more.contains(&part), "{part}: {more}");
+    }
 }
 
 #[tokio::test]

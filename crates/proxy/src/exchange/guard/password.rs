@@ -33,6 +33,7 @@ pub(super) async fn check(
         return Err(challenge(password, notes));
     };
     if password.file.remembers(&credentials) {
+        notes.user = Some(credentials.user.into());
         return Ok(());
     }
     let key = wanted.visitor.address.map_or(0, of_address);
@@ -51,6 +52,7 @@ pub(super) async fn check(
         .map_err(|_| Fault::Busy)?;
     if right {
         buckets.give_back(LIMIT, key, ATTEMPTS);
+        notes.user = Some(credentials.user.into());
         return Ok(());
     }
     tokio::time::sleep_until((begun + FAILURE).into()).await;
