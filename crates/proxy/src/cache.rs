@@ -24,10 +24,11 @@ pub mod targeted;
 pub mod vary;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwapOption;
 use disk::Disk;
 use entry::Entry;
 pub use explain::Explained;
@@ -56,12 +57,20 @@ pub struct Capacity {
 #[derive(Debug)]
 pub struct Cache {
     memory: Memory,
-    disk: Option<Disk>,
+    disk: ArcSwapOption<Disk>,
     /// What is on its way.
     pub fills: Fills,
     passes: Map<u64, u64>,
     filling: AtomicU64,
-    most_filling: u64,
+    most_filling: AtomicU64,
+}
+
+/// What a change of the capacity needs, made before anything changes.
+#[derive(Debug)]
+pub struct Change {
+    capacity: Capacity,
+    /// A tier in another directory.
+    disk: Option<Disk>,
 }
 
 impl Cache {
@@ -71,17 +80,56 @@ impl Cache {
     /// The directory cannot be used.
     pub fn new(capacity: &Capacity) -> io::Result<Self> {
         let disk = match &capacity.disk {
-            Some((directory, bytes)) => Some(Disk::open(directory, *bytes)?),
+            Some((directory, bytes)) => Some(Arc::new(Disk::open(directory, *bytes)?)),
             None => None,
         };
         Ok(Self {
             memory: Memory::new(capacity.memory),
-            disk,
+            disk: ArcSwapOption::new(disk),
             fills: Fills::default(),
             passes: Map::new(MOST_PASSES),
             filling: AtomicU64::new(0),
-            most_filling: capacity.memory,
+            most_filling: AtomicU64::new(capacity.memory),
         })
+    }
+
+    /// Gets ready for another capacity.
+    ///
+    /// # Errors
+    /// The directory cannot be used.
+    pub fn prepare(&self, capacity: &Capacity) -> io::Result<Change> {
+        let disk = match &capacity.disk {
+            Some((directory, bytes)) if !self.is_in(directory) => {
+                Some(Disk::open(directory, *bytes)?)
+            }
+            _ => None,
+        };
+        Ok(Change {
+            capacity: capacity.clone(),
+            disk,
+        })
+    }
+
+    /// Takes the other capacity. What still fits stays; files in a directory that is no longer named stay
+    /// there, and nobody looks at them.
+    pub fn change(&self, change: Change) {
+        let Change { capacity, disk } = change;
+        self.memory.resize(capacity.memory);
+        self.most_filling.store(capacity.memory, Ordering::Relaxed);
+        match (disk, &capacity.disk) {
+            (Some(disk), _) => self.disk.store(Some(Arc::new(disk))),
+            (None, Some((_, bytes))) => {
+                if let Some(disk) = &*self.disk.load() {
+                    disk.resize(*bytes);
+                }
+            }
+            (None, None) => self.disk.store(None),
+        }
+    }
+
+    fn is_in(&self, directory: &Path) -> bool {
+        let disk = self.disk.load();
+        disk.as_ref().is_some_and(|disk| disk.is_in(directory))
     }
 
     /// What is in memory under `key`.
@@ -92,7 +140,8 @@ impl Cache {
 
     /// What the disk has for `request` under `key`; from here on it is in memory, if there is room.
     pub async fn fetch(&self, key: &KeyRef<'_>, request: &HeaderMap) -> Option<Arc<Entry>> {
-        let entry = self.disk.as_ref()?.get(key, request).await?;
+        let disk = self.disk.load_full()?;
+        let entry = disk.get(key, request).await?;
         if entry.weight() <= self.memory.most_weight() {
             self.memory.put(&entry);
         }
@@ -102,7 +151,8 @@ impl Cache {
     /// True if there is a disk that has something under `key`.
     #[must_use]
     pub fn is_on_disk(&self, key: &KeyRef<'_>) -> bool {
-        self.disk.as_ref().is_some_and(|disk| disk.has(key))
+        let disk = self.disk.load();
+        disk.as_ref().is_some_and(|disk| disk.has(key))
     }
 
     /// Stores an answer.
@@ -112,7 +162,7 @@ impl Cache {
         } else {
             self.memory.remove(&entry.key);
         }
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = &*self.disk.load() {
             disk.put(entry);
         }
     }
@@ -120,7 +170,7 @@ impl Cache {
     /// Forgets one answer.
     pub fn remove(&self, entry: &Arc<Entry>) {
         self.memory.remove_entry(entry);
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = &*self.disk.load() {
             disk.remove_entry(entry);
         }
     }
@@ -128,7 +178,7 @@ impl Cache {
     /// One answer does not hold any more: it is validated before its next use.
     pub fn expire(&self, entry: &Arc<Entry>) {
         entry.expire();
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = &*self.disk.load() {
             disk.remove_entry(entry);
         }
     }
@@ -137,7 +187,7 @@ impl Cache {
     pub fn invalidate(&self, key: &Key) {
         self.fills.doom(key);
         self.memory.remove(key);
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = &*self.disk.load() {
             disk.remove(key);
         }
     }
@@ -151,7 +201,8 @@ impl Cache {
     /// Bytes held on the disk.
     #[must_use]
     pub fn disk_used(&self) -> u64 {
-        self.disk.as_ref().map_or(0, Disk::used)
+        let disk = self.disk.load();
+        disk.as_ref().map_or(0, |disk| disk.used())
     }
 
     /// The last answer for `key` was not storable: requests for it need not wait for each other.
@@ -195,7 +246,7 @@ impl Reserved {
     pub fn grow(&mut self, bytes: u64) -> bool {
         let all = self.cache.filling.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        all.saturating_add(bytes) <= self.cache.most_filling
+        all.saturating_add(bytes) <= self.cache.most_filling.load(Ordering::Relaxed)
     }
 }
 

@@ -77,6 +77,16 @@ impl Disk {
         Ok(Self { shared, jobs })
     }
 
+    /// True if this is the tier in `directory`.
+    pub(super) fn is_in(&self, directory: &Path) -> bool {
+        self.shared.directory == directory
+    }
+
+    /// From now on at most `capacity` bytes.
+    pub(super) fn resize(&self, capacity: u64) {
+        self.shared.index.lock().resize(capacity);
+    }
+
     /// Writes `entry`, some time. Older answers to the same requests are forgotten at once.
     pub(super) fn put(&self, entry: &Arc<Entry>) {
         let number = {

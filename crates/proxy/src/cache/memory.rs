@@ -99,6 +99,11 @@ impl Memory {
         }
     }
 
+    /// From now on at most `capacity` bytes; what is too much goes at once.
+    pub fn resize(&self, capacity: u64) {
+        self.entries.set_capacity(capacity);
+    }
+
     /// The answers under `key`.
     #[must_use]
     pub fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Variants>> {

@@ -62,7 +62,11 @@ impl Cache {
     pub fn purge(&self, purge: &Purge, soft: bool) -> Purged {
         self.fills.doom_all(|key| purge.covers_key(key));
         // On the disk there is no mark for stale: what only lies there is forgotten in any case.
-        let on_disk = self.disk.as_ref().map_or(0, |disk| disk.purge(purge));
+        let on_disk = self
+            .disk
+            .load()
+            .as_ref()
+            .map_or(0, |disk| disk.purge(purge));
         let covers = |entry: &Entry| purge.covers_stored(&entry.key, &entry.head.tags);
         let answers = self.memory.purge(covers, soft);
         Purged { answers, on_disk }

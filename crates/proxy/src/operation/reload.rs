@@ -2,6 +2,7 @@
 //! swapped, as a whole. Whatever fails before leaves everything as it was.
 
 use std::error::Error;
+use std::io;
 
 use kiuas_common::Settings;
 use kiuas_common::settings::SettingsError;
@@ -64,6 +65,9 @@ pub enum ReloadError {
     /// The access log cannot be opened.
     #[error(transparent)]
     Log(#[from] SinkError),
+    /// No directory for the cache.
+    #[error("cannot use `proxy.cache.directory`")]
+    Cache(#[source] io::Error),
     /// A certificate cannot be used.
     #[error("cannot speak HTTPS")]
     Tls(#[from] TlsError),
@@ -137,6 +141,8 @@ impl Running {
             &self.shared.meter,
         )?;
         let secrets = self.new_secrets(&plan, &changes)?;
+        let cache = &self.shared.cache;
+        let capacity = cache.prepare(&plan.cache).map_err(ReloadError::Cache)?;
         for front in &changes.added {
             self.threads
                 .open(front)
@@ -165,6 +171,7 @@ impl Running {
         listeners::apply(&mut self.fronts, changes);
         plan.https_port = listeners::https_port(&self.fronts);
         self.shared.places.resize(plan.limits.connections);
+        self.shared.cache.change(capacity);
         self.shared.plans.swap(plan);
         keep(&self.settings, &mut settings);
         self.settings = settings;

@@ -5,6 +5,7 @@ pub(crate) mod frames;
 pub(crate) mod load;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod steady;
 pub(crate) mod visitor;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::load::{Load, echo, sites};
 use crate::harness::proxy::app;
-use crate::harness::{App, Proxy, Visitor, until};
+use crate::harness::{App, Proxy, Visitor, steady, until};
 
 const CONTROL: &str = "control = 'unix:$DIR/control.sock'\n";
 
@@ -179,4 +179,32 @@ async fn fifty_reloads_under_load_fail_nothing_and_close_nothing() {
         "{tally:?}"
     );
     assert!(tally.echoed() > before + 50, "{tally:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_requests_a_second_lose_none_to_a_reload() {
+    let app = App::start_unix().await;
+    let settings = |round: usize| {
+        format!(
+            "[proxy]\nhttp = '127.0.0.1:0'\nthreads = 2\n{CONTROL}[[proxy.sites]]\nhosts = '*'\n\
+             [[proxy.sites.routes]]\nprefix = '/'\nupstream = 'app'\n\
+             [proxy.upstreams.app]\ntargets = '{}'\nmax_idle = {}\n",
+            app.target,
+            round % 3 + 8
+        )
+    };
+    let proxy = Proxy::start(&settings(0));
+    let (before, ()) = steady::visit(proxy.http, steady::calm()).await;
+    let reloads = async {
+        for round in 1..=30 {
+            proxy.rewrite(&settings(round));
+            let (code, _, err) = proxy.ctl(&["reload"]).await;
+            assert_eq!(code, 0, "{err}");
+            steady::between().await;
+        }
+    };
+    let (during, ()) = steady::visit(proxy.http, reloads).await;
+    steady::report("30 reloads", &before, &during);
+    assert!(during.answered() > 50, "too few requests to tell");
+    assert_eq!((before.failed, during.failed), (vec![], vec![]));
 }

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::harness::load::{Load, echo, sites};
 use crate::harness::proxy::app;
-use crate::harness::{App, PATIENCE, Proxy, Visitor, until};
+use crate::harness::{App, PATIENCE, Proxy, Visitor, steady, until};
 
 const CONTROL: &str = "control = 'unix:$DIR/control.sock'\nadmin = '127.0.0.1:0'\n";
 
@@ -189,4 +189,29 @@ async fn upgrades_in_a_loop_under_load_fail_nothing_and_websockets_live_to_their
     load.more(50).await;
     let tally = load.stop().await;
     assert_eq!((tally.lost(), tally.broken()), (0, 0), "{tally:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_requests_a_second_lose_none_to_an_upgrade() {
+    let app_behind = App::start_unix().await;
+    let mut proxy = Proxy::start(&format!(
+        "[proxy]\nhttp = '127.0.0.1:0'\nthreads = 2\n{CONTROL}{}",
+        app(&app_behind.target)
+    ));
+    let (before, ()) = steady::visit(proxy.http, steady::calm()).await;
+    let http = proxy.http;
+    let upgrades = async {
+        let mut successors = Vec::new();
+        for _ in 0..8 {
+            successors.push(upgrade(&proxy).await);
+            steady::between().await;
+        }
+        // The drain is part of it.
+        assert!(proxy.ended().await.success());
+        successors
+    };
+    let (during, _successors) = steady::visit(http, upgrades).await;
+    steady::report("8 upgrades", &before, &during);
+    assert!(during.answered() > 50, "too few requests to tell");
+    assert_eq!((before.failed, during.failed), (vec![], vec![]));
 }

@@ -66,6 +66,12 @@ impl Index {
         }
     }
 
+    /// From now on at most `capacity` bytes; what is too much is forgotten at once.
+    pub(super) fn resize(&mut self, capacity: u64) {
+        self.capacity = capacity;
+        self.evict(0);
+    }
+
     pub(super) fn used(&self) -> u64 {
         self.used
     }
