@@ -5,7 +5,7 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::notify;
@@ -57,22 +57,9 @@ impl Pause {
     /// # Errors
     /// The operating system refused to install a signal handler.
     pub async fn follow_signals(&self, changed: impl Fn(bool)) -> io::Result<()> {
-        if !notify::is_supervised() {
-            return std::future::pending().await;
-        }
-        let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
-        let mut go_on = signal(SignalKind::from_raw(libc::SIGCONT))?;
-        loop {
-            let paused = tokio::select! {
-                _ = stop.recv() => true,
-                _ = go_on.recv() => false,
-            };
-            if paused != self.is_paused() {
-                let what = if paused { "pausing" } else { "resuming" };
-                tracing::info!("{what}, as the supervisor asked");
-                self.set(paused);
-                changed(paused);
-            }
+        match Signals::listen()? {
+            Some(signals) => signals.follow(self, changed).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -80,6 +67,45 @@ impl Pause {
         let mut state = self.paused.subscribe();
         // The sender lives as long as `self`.
         drop(state.wait_for(|paused| *paused == wanted).await);
+    }
+}
+
+/// The supervisor's signals, heard since this was made: from then on they stop nobody.
+#[derive(Debug)]
+pub struct Signals {
+    stop: Signal,
+    go_on: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; `None` without a supervisor.
+    ///
+    /// # Errors
+    /// The operating system refused to install a signal handler.
+    pub fn listen() -> io::Result<Option<Self>> {
+        if !notify::is_supervised() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
+            go_on: signal(SignalKind::from_raw(libc::SIGCONT))?,
+        }))
+    }
+
+    /// Pauses and goes on as they say; `changed` hears of each change. Never resolves.
+    pub async fn follow<T>(mut self, pause: &Pause, changed: impl Fn(bool)) -> T {
+        loop {
+            let paused = tokio::select! {
+                _ = self.stop.recv() => true,
+                _ = self.go_on.recv() => false,
+            };
+            if paused != pause.is_paused() {
+                let what = if paused { "pausing" } else { "resuming" };
+                tracing::info!("{what}, as the supervisor asked");
+                pause.set(paused);
+                changed(paused);
+            }
+        }
     }
 }
 

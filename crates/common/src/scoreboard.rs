@@ -26,7 +26,7 @@ pub use clock::{now, roughly_now};
 pub use layout::{QUEUE_TIME_BOUNDS, SLOTS, THREADS};
 pub use reader::Scoreboard;
 pub use snapshot::Snapshot;
-pub use task::TaskGuard;
+pub use task::{TaskGuard, TaskPollGuard};
 pub use thread::{Deadlines, PollGuard, SlotGuard, ThreadWriter};
 pub use view::{Kind, QueueTimes, Refused, SlotView, StackView, State, ThreadView};
 pub use writer::{Work, Writer};

@@ -17,7 +17,7 @@ use crate::settings::PoolSettings;
 /// Names the number of the descriptor that the next program reads.
 pub(crate) const VARIABLE: &str = "KIUAS_POOL_HANDOVER";
 /// The form of what it says. A program that reads another form does not pass `kiuas-pool check --form`.
-pub const FORM: u32 = 1;
+pub const FORM: u32 = 2;
 /// More than a thousand children say.
 const LARGEST: u64 = 8 << 20;
 

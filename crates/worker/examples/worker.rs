@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kiuas_common::metrics::Metrics;
 use kiuas_common::redis::Redis;
-use kiuas_common::{Settings, Shutdown, telemetry, tls};
+use kiuas_common::{Settings, Shutdown, notify, telemetry, tls};
 use kiuas_queue::{Context, Queue, Registry, Task, TaskError, TaskOptions};
 use kiuas_worker::Worker;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,29 @@ impl Task<State> for Mark {
     }
 }
 
+/// Does what no task may: keeps its thread, so that nothing in the process can end it.
+#[derive(Serialize, Deserialize)]
+struct Block {
+    pause_ms: u64,
+}
+
+impl Task<State> for Block {
+    const NAME: &'static str = "demo.block";
+    type Output = ();
+
+    fn options() -> TaskOptions {
+        TaskOptions {
+            soft_time_limit: Some(Duration::from_millis(300)),
+            ..TaskOptions::default()
+        }
+    }
+
+    async fn run(self, _: Context<State>) -> Result<(), TaskError> {
+        std::thread::sleep(Duration::from_millis(self.pause_ms));
+        Ok(())
+    }
+}
+
 fn main() -> ExitCode {
     tls::install_provider();
     match run() {
@@ -86,6 +109,7 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let settings = Settings::from_process()?;
+    notify::follow_parent()?;
     let _telemetry = telemetry::start(&settings.section("telemetry")?, "demo-worker")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -98,7 +122,7 @@ async fn work(settings: &Settings) -> anyhow::Result<()> {
     let redis = Redis::queue(&settings.section("redis")?)?;
     let queue = Queue::open(redis.clone(), settings.section("queue")?)?;
     let mut registry = Registry::new();
-    registry.add::<Add>().add::<Mark>();
+    registry.add::<Add>().add::<Mark>().add::<Block>();
     let shutdown = Shutdown::new();
     shutdown.listen_for_signals()?;
     let worker = Worker::new(

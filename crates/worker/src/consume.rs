@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiuas_common::Shutdown;
+use kiuas_common::{Pause, Shutdown};
 use kiuas_queue::Broker;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -20,11 +20,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Longest time for giving back what a drain has cut.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Fetches and starts tasks until the drain begins.
+/// Fetches and starts tasks until the drain begins, but none while there is a pause.
 pub(crate) async fn until_drain<S: Send + Sync + 'static, B: Broker>(
     executor: &Arc<Executor<S, B>>,
     concurrency: usize,
     tasks: &mut JoinSet<()>,
+    pause_of_work: &Pause,
     shutdown: &Shutdown,
 ) {
     let slots = Arc::new(Semaphore::new(concurrency));
@@ -33,7 +34,7 @@ pub(crate) async fn until_drain<S: Send + Sync + 'static, B: Broker>(
         let free = tokio::select! {
             biased;
             () = shutdown.draining() => return,
-            free = free_slots(&slots) => free,
+            free = free_slots(&slots, pause_of_work) => free,
         };
         while tasks.try_join_next().is_some() {}
         // Never dropped half-way: what it brings would be nobody's until the next sweep.
@@ -51,6 +52,7 @@ pub(crate) async fn until_drain<S: Send + Sync + 'static, B: Broker>(
         };
         let outcome = tokio::select! {
             () = shutdown.draining() => return,
+            () = pause_of_work.paused() => continue,
             outcome = idle => outcome,
         };
         match outcome {
@@ -60,13 +62,15 @@ pub(crate) async fn until_drain<S: Send + Sync + 'static, B: Broker>(
     }
 }
 
-/// At least one free slot, and what else is free now.
-async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+/// At least one free slot, and what else is free now, after the pause that may be under way.
+async fn free_slots(slots: &Arc<Semaphore>, pause: &Pause) -> Vec<OwnedSemaphorePermit> {
     let mut free = Vec::new();
     // The semaphore is never closed.
     if let Ok(first) = Arc::clone(slots).acquire_owned().await {
         free.push(first);
     }
+    // The slot may have come free during a pause that began while it was waited for.
+    pause.resumed().await;
     while free.len() < LARGEST_BATCH {
         match Arc::clone(slots).try_acquire_owned() {
             Ok(more) => free.push(more),

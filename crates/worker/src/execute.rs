@@ -12,11 +12,12 @@ use kiuas_queue::broker::{Broker, Delivery, Hold};
 use kiuas_queue::message::{Body, Embed, Envelope, MessageError, parse_iso};
 use kiuas_queue::{
     BrokerKind, Context, Delivered, ExceptionInfo, Queue, QueueError, Registered, Registry, TaskId,
-    with_causes,
+    TaskOptions, with_causes,
 };
 use tokio::sync::Notify;
 use tracing::{Instrument, Span, field};
 
+use crate::board::{Board, Limits, Shown};
 use crate::finish::{finish, given_up};
 use crate::follow::{duration, unsupported};
 use crate::metrics::WorkerMetrics;
@@ -39,6 +40,7 @@ pub(crate) struct Executor<S, B> {
     pub(crate) running: Running,
     /// Told when a task was put aside until its time.
     pub(crate) due_soon: Arc<Notify>,
+    pub(crate) board: Board,
 }
 
 /// A delivery that was read.
@@ -105,9 +107,17 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
             }
             Err(error) => (Body::default(), Err(unreadable(&error))),
         };
-        let verdict = match judged {
-            Err(verdict) => verdict,
-            Ok(task) => self.attempt(delivery, &job, &task, &mut body, guard).await,
+        let (verdict, _shown) = match judged {
+            Err(verdict) => (verdict, None),
+            Ok(task) => {
+                let limits = limits(&job.envelope, &task.options);
+                let shown = self.board.begin(&job.envelope.headers, limits, span);
+                let verdict = self
+                    .attempt(delivery, &job, &task, &mut body, (guard, &shown, limits))
+                    .await;
+                shown.ran(&verdict);
+                (verdict, Some(shown))
+            }
         };
         let outcome = verdict.outcome();
         span.record("task.outcome", outcome);
@@ -123,7 +133,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
         job: &Job<S>,
         task: &Registered<S>,
         body: &mut Body,
-        guard: &Guard,
+        (guard, shown, limits): (&Guard, &Shown, Limits),
     ) -> Verdict {
         let headers = &job.envelope.headers;
         let retries = job.envelope.retries();
@@ -145,12 +155,9 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
             }
         })
         .catch_unwind();
-        let [hard, soft] = headers.timelimit.unwrap_or_default();
-        let hard = hard.and_then(duration).or(task.options.hard_time_limit);
-        let soft = soft.and_then(duration).or(task.options.soft_time_limit);
         tokio::select! {
             biased;
-            done = work => match done {
+            done = shown.run(work) => match done {
                 Ok(Ok(Ok(value))) => Verdict::Success(value),
                 Ok(Ok(Err(error))) => Verdict::of_error(error, policy, retries),
                 Ok(Err(error)) => Verdict::refused(ExceptionInfo::new(
@@ -158,12 +165,20 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
                     "TypeError",
                     with_causes(&error),
                 )),
-                Err(payload) => Verdict::failed(verdict::panic(&*payload), policy, retries),
+                Err(payload) => {
+                    shown.panicked();
+                    Verdict::failed(verdict::panic(&*payload), policy, retries)
+                }
             },
-            limit = passed(soft) => Verdict::failed(
-                verdict::time_limit("SoftTimeLimitExceeded", limit), policy, retries),
-            limit = passed(hard) => Verdict::refused(
-                verdict::time_limit("TimeLimitExceeded", limit)),
+            limit = passed(limits.soft) => {
+                shown.timed_out();
+                let exception = verdict::time_limit("SoftTimeLimitExceeded", limit);
+                Verdict::failed(exception, policy, retries)
+            }
+            limit = passed(limits.hard) => {
+                shown.timed_out();
+                Verdict::refused(verdict::time_limit("TimeLimitExceeded", limit))
+            }
             () = guard.lost() => Verdict::Lost,
         }
     }
@@ -304,6 +319,15 @@ fn judge<S>(job: &Job<S>, embed: &Embed, now: Timestamp) -> Result<Arc<Registere
             headers.task.as_str(),
         ))
     })
+}
+
+/// How long this run may take: the message's word counts before the task's own.
+fn limits(envelope: &Envelope, options: &TaskOptions) -> Limits {
+    let [hard, soft] = envelope.headers.timelimit.unwrap_or_default();
+    Limits {
+        soft: soft.and_then(duration).or(options.soft_time_limit),
+        hard: hard.and_then(duration).or(options.hard_time_limit),
+    }
 }
 
 /// A body that is not for us: pickled, compressed, or no arguments at all.

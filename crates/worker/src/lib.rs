@@ -7,6 +7,7 @@
 //! Architecture invariant: nothing here knows how a message looks on the wire or where it is stored;
 //! that is `kiuas-queue`.
 
+mod board;
 mod consume;
 mod execute;
 mod finish;

@@ -17,6 +17,8 @@ pub struct WorkerSettings {
     /// How long running tasks may take to finish when the process stops; what is left goes back to the
     /// front of its queue.
     pub drain_timeout: Period,
+    /// A task that holds its thread so long after its time is over is ended by the pool, with its process.
+    pub hard_grace: Period,
     /// Address of `/healthz`, `/readyz` and `/metrics`; absent: none. `{pid}` in a socket's path stands
     /// for the process id.
     pub admin: Option<Address>,
@@ -29,6 +31,7 @@ impl Default for WorkerSettings {
             queues: vec!["celery".to_owned()],
             lease: Period::seconds(10),
             drain_timeout: Period::seconds(30),
+            hard_grace: Period::seconds(10),
             admin: None,
         }
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use kiuas_common::admin::Health;
 use kiuas_common::metrics::Metrics;
 use kiuas_common::postgres::Postgres;
-use kiuas_common::{Shutdown, notify};
+use kiuas_common::scoreboard::State;
+use kiuas_common::{Pause, Shutdown, notify};
 use kiuas_queue::outbox::Relay;
 use kiuas_queue::{Broker, Queue, Registry};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
 use crate::execute::Executor;
 use crate::lease::Lease;
 use crate::metrics::WorkerMetrics;
@@ -104,10 +106,13 @@ impl<S: Send + Sync + 'static> Worker<S> {
             until_drained,
         );
         lease.report_to(&self.health);
+        let board = Board::of_this_process(self.settings.hard_grace.duration());
+        let (pause, pauses) = (Pause::new(), board.hear_pauses());
         let due_soon = Arc::new(Notify::new());
         self.start_housekeeping(&broker, &due_soon, &shutdown);
         if lease.held_first(&shutdown).await {
             self.health.set_ready(true);
+            board.show(State::Ready);
             notify::ready();
         }
         let concurrency = self.settings.concurrency.max(1);
@@ -119,9 +124,15 @@ impl<S: Send + Sync + 'static> Worker<S> {
             metrics: self.metrics,
             running: running.clone(),
             due_soon,
+            board,
         });
         let mut tasks = JoinSet::new();
-        consume::until_drain(&executor, concurrency, &mut tasks, &shutdown).await;
+        tokio::select! {
+            () = consume::until_drain(&executor, concurrency, &mut tasks, &pause, &shutdown) => {}
+            // For ever.
+            () = executor.board.follow_pauses(pauses, &pause) => {}
+        }
+        executor.board.show(State::Draining);
         self.health.set_ready(false);
         notify::stopping();
         if let Err(error) = broker.withdraw().await {

@@ -15,7 +15,7 @@ pub const QUEUE_TIME_BOUNDS: [u64; 15] = [
 ];
 
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"kiuas.sb");
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The stack handler is installed.
 pub(super) const STACK_HANDLER: u32 = 1;
@@ -38,6 +38,8 @@ shared! {
         pub(super) header: Header,
         pub(super) threads: [Thread; THREADS],
         pub(super) slots: [Slot; SLOTS],
+        /// By place of the thread. Apart, because hardly ever one is written.
+        pub(super) stacks: [Stack; THREADS],
     }
 
     /// The process.
@@ -80,7 +82,8 @@ shared! {
         pub(super) refused_concurrency: AtomicU64,
         pub(super) queue_times: [AtomicU64; QUEUE_TIME_BOUNDS.len() + 1],
         pub(super) queue_time_sum: AtomicU64,
-        pub(super) stack: Stack,
+        /// Where on the thread's stack the poll began; 0 while nothing is polled.
+        pub(super) mark: AtomicU64,
     }
 
     /// The last stack that a thread was asked for.
@@ -89,6 +92,8 @@ shared! {
         /// Raised after the addresses are complete.
         pub(super) sequence: AtomicU64,
         pub(super) count: AtomicU64,
+        /// Calls that are left out after the first `INNERMOST`.
+        pub(super) omitted: AtomicU64,
         pub(super) addresses: [AtomicU64; FRAMES],
     }
 
@@ -113,8 +118,9 @@ shared! {
 
 const _: () = {
     assert!(size_of::<Header>() == 64);
-    assert!(size_of::<Thread>() == 896);
+    assert!(size_of::<Thread>() == 320);
     assert!(size_of::<Slot>() == 256);
-    assert!(size_of::<Board>() == 64 + THREADS * 896 + SLOTS * 256);
+    assert!(size_of::<Stack>() == 2112);
+    assert!(size_of::<Board>() == 64 + THREADS * (320 + 2112) + SLOTS * 256);
     assert!(size_of::<Board>() <= LARGEST);
 };

@@ -54,6 +54,7 @@ impl Scoreboard {
         } else {
             (Vec::new(), Vec::new())
         };
+        let (threads, ended) = threads.into_iter().partition(|thread| thread.tid != 0);
         // Asked for last, so that honest times are not cut.
         let taken_at = clock::now();
         let mut snapshot = Snapshot {
@@ -67,6 +68,7 @@ impl Scoreboard {
             has_tasks: is_written && flags & TASKS != 0,
             untracked: header.untracked.load(Relaxed),
             threads,
+            ended,
             slots,
         };
         snapshot.keep_to_the_past();
@@ -76,13 +78,14 @@ impl Scoreboard {
     /// The stack that the thread at `index` wrote last; `None` if there is no such place.
     #[must_use]
     pub fn stack(&self, index: usize) -> Option<StackView> {
-        let stack = &self.board.threads.get(index)?.stack;
+        let stack = self.board.stacks.get(index)?;
         let sequence = stack.sequence.load(Acquire);
         let count = usize::try_from(stack.count.load(Relaxed)).unwrap_or(FRAMES);
         let addresses = stack.addresses.iter().take(count);
         Some(StackView {
             sequence,
             addresses: addresses.map(|it| it.load(Relaxed)).collect(),
+            omitted: stack.omitted.load(Relaxed),
         })
     }
 
@@ -114,9 +117,6 @@ impl Snapshot {
 
 fn thread(index: usize, thread: &Thread) -> Option<ThreadView> {
     let tid = i32::try_from(thread.tid.load(Relaxed)).ok()?;
-    if tid == 0 {
-        return None;
-    }
     let polled = usize::try_from(thread.polled.load(Relaxed)).ok();
     let polled = polled
         .and_then(|polled| polled.checked_sub(1))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::view::{QueueTimes, Refused, SlotView, State, ThreadView};
+use super::view::{Kind, QueueTimes, Refused, SlotView, State, ThreadView};
 
 /// Everything that a board said, checked and copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,8 +25,10 @@ pub struct Snapshot {
     pub has_tasks: bool,
     /// Requests and tasks that found no free slot.
     pub untracked: u64,
-    /// Its threads; those that have ended are left out.
+    /// Its threads.
     pub threads: Vec<ThreadView>,
+    /// Threads that have ended, for what they have counted.
+    pub ended: Vec<ThreadView>,
     /// What runs.
     pub slots: Vec<SlotView>,
 }
@@ -50,10 +52,13 @@ impl Snapshot {
         self.sum(|thread| u64::from(thread.connections))
     }
 
-    /// Requests in flight of all threads.
+    /// Requests in flight of all threads, and tasks that run.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.sum(|thread| u64::from(thread.in_flight))
+        // A task belongs to no thread, so no thread counts it.
+        let tasks = self.slots.iter().filter(|slot| slot.kind == Kind::Task);
+        let requests = self.sum(|thread| u64::from(thread.in_flight));
+        requests.saturating_add(u64::try_from(tasks.count()).unwrap_or(u64::MAX))
     }
 
     /// Requests or tasks begun by all threads.
@@ -89,9 +94,10 @@ impl Snapshot {
         }
     }
 
-    /// A sum over all threads that stays where it is when it would overflow.
+    /// A sum over all threads, those that have ended too; it stays where it is when it would overflow.
     #[must_use]
     pub fn sum(&self, of: impl Fn(&ThreadView) -> u64) -> u64 {
-        self.threads.iter().map(of).fold(0, u64::saturating_add)
+        let all = self.threads.iter().chain(&self.ended);
+        all.map(of).fold(0, u64::saturating_add)
     }
 }

@@ -1,6 +1,6 @@
 //! Slots of tasks, which a runtime with several threads moves between them.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::clock;
@@ -9,8 +9,19 @@ use super::thread::{PollGuard, raise};
 use super::writer::{Work, Writer};
 
 thread_local! {
-    /// The calling thread's place, and the board that it is on.
-    static PLACE: Cell<Option<(usize, u16)>> = const { Cell::new(None) };
+    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// The calling thread's place on a board, given up when the thread ends.
+struct Place {
+    writer: Writer,
+    index: u16,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.writer.leave(self.index);
+    }
 }
 
 impl Writer {
@@ -51,18 +62,21 @@ impl Writer {
         }
     }
 
-    /// The calling thread's place; it gets one at the first call, for ever.
+    /// The calling thread's place; it gets one at the first call. `None` if all are taken, or the thread
+    /// ends.
     fn here(&self) -> Option<(u16, &'static Thread)> {
-        let board = std::ptr::from_ref(self.board).addr();
-        let known = PLACE.get().filter(|(of, _)| *of == board);
-        let index = match known {
-            Some((_, index)) => index,
-            None => {
-                let index = self.place()?;
-                PLACE.set(Some((board, index)));
-                index
+        let of_this_board = |place: &&Place| std::ptr::eq(place.writer.board, self.board);
+        let index = PLACE.try_with(|own| {
+            let mut own = own.try_borrow_mut().ok()?;
+            if let Some(known) = own.as_ref().filter(of_this_board) {
+                return Some(known.index);
             }
-        };
+            let writer = *self;
+            let index = self.place()?;
+            *own = Some(Place { writer, index });
+            Some(index)
+        });
+        let index = index.ok().flatten()?;
         Some((index, self.thread_at(index)?))
     }
 }
@@ -75,16 +89,29 @@ pub struct TaskGuard {
 }
 
 impl TaskGuard {
-    /// Marks this task as the one that the calling thread works on, until the mark is dropped. `None` if
-    /// the thread has no place on the board.
+    /// Marks this task as the one that the calling thread works on, until the mark is dropped; the thread
+    /// counts as busy for so long. `None` if it has no place on the board.
     #[must_use]
-    pub fn polling(&self) -> Option<PollGuard> {
-        let (_, thread) = self.writer.here()?;
+    pub fn polling(&self) -> Option<TaskPollGuard> {
+        let (here, thread) = self.writer.here()?;
         let (index, slot) = self.slot?;
-        let here = self.writer.here().map_or(u16::MAX, |(index, _)| index);
         // It may have been moved here since its last poll.
         slot.thread.store(u32::from(here), Relaxed);
-        Some(PollGuard::new(thread, Some(index)))
+        Some(TaskPollGuard {
+            thread,
+            since: clock::now(),
+            _mark: PollGuard::new(thread, Some(index)),
+        })
+    }
+
+    /// Shows other deadlines; 0: none.
+    pub fn set_deadlines(&self, soft: u64, hard: u64) {
+        if let Some((_, slot)) = self.slot {
+            slot.change(|| {
+                slot.soft_deadline.store(soft, Relaxed);
+                slot.hard_deadline.store(hard, Relaxed);
+            });
+        }
     }
 
     /// The task has an outcome, as the status that [`answers`](super::ThreadView::answers) names, after
@@ -116,5 +143,21 @@ impl Drop for TaskGuard {
             slot.clear();
             self.writer.give_back(index);
         }
+    }
+}
+
+/// The time that a thread works on one task.
+#[derive(Debug)]
+pub struct TaskPollGuard {
+    thread: &'static Thread,
+    since: u64,
+    _mark: PollGuard,
+}
+
+impl Drop for TaskPollGuard {
+    fn drop(&mut self) {
+        // Nothing else measures how busy a thread is that the runtime moves work to and from.
+        let took = clock::now().saturating_sub(self.since);
+        raise(&self.thread.loop_busy, took);
     }
 }

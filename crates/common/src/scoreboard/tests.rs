@@ -100,18 +100,55 @@ fn counters_of_all_threads_are_summed() {
         thread.beat(99);
         thread
     };
-    // The other thread ends and takes its figures with it; its place is not given to anybody else.
+    let here = count();
     std::thread::spawn(move || drop(count())).join().unwrap();
-    let _thread = count();
     let seen = scoreboard.snapshot();
-    assert_eq!(seen.threads.len(), 1);
-    assert_eq!(seen.threads[0].index, 1);
-    assert_eq!(seen.answers(), [0, 1, 0, 0, 1]);
-    assert_eq!(seen.sum(|thread| thread.handling), 15);
-    assert_eq!((seen.connections(), seen.refused().client_gone), (4, 1));
-    assert_eq!(seen.queue_times().counts[2], 1);
-    assert_eq!(seen.queue_times().sum, 3_000_000);
+    assert_eq!((seen.threads.len(), seen.ended.len()), (1, 1));
+    assert_eq!(seen.answers(), [0, 2, 0, 0, 2]);
+    assert_eq!(seen.sum(|thread| thread.handling), 30);
+    // What a thread has counted outlives it, what it had open does not.
+    assert_eq!((seen.connections(), seen.refused().client_gone), (4, 2));
+    assert_eq!(seen.queue_times().counts[2], 2);
+    assert_eq!(seen.queue_times().sum, 6_000_000);
     assert!(seen.threads[0].silence(seen.taken_at) < 1 << 40);
+    drop(here);
+}
+
+#[test]
+fn the_place_of_a_thread_that_ended_is_given_to_another() {
+    let (scoreboard, writer) = pair();
+    // Many more than there are places.
+    for _ in 0..2 * THREADS {
+        let task = move || drop(writer.begin_task(&work(&["polls.count"])).polling());
+        std::thread::spawn(task).join().unwrap();
+    }
+    let seen = scoreboard.snapshot();
+    assert!(seen.threads.is_empty());
+    assert_eq!(seen.ended.len(), 1);
+    assert_eq!(seen.requests(), 2 * THREADS as u64);
+}
+
+#[test]
+fn a_thread_is_busy_while_it_polls_a_task() {
+    let (scoreboard, writer) = pair();
+    let task = writer.begin_task(&Work {
+        kind: Kind::Task,
+        ..work(&["polls.count"])
+    });
+    assert_eq!(scoreboard.snapshot().in_flight(), 1);
+    let mark = task.polling();
+    std::thread::sleep(Duration::from_millis(20));
+    drop(mark);
+    let busy = scoreboard.snapshot().threads[0].loop_busy;
+    assert!(busy >= 20_000_000, "{busy}");
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(scoreboard.snapshot().threads[0].loop_busy, busy);
+    task.set_deadlines(0, 7);
+    let seen = scoreboard.snapshot();
+    assert_eq!(
+        (seen.slots[0].soft_deadline, seen.slots[0].hard_deadline),
+        (None, Some(7))
+    );
 }
 
 #[test]
@@ -173,40 +210,75 @@ fn a_thread_that_one_task_keeps_gets_no_heartbeat() {
     assert!(beats(1) > kept);
 }
 
-#[test]
-fn a_thread_that_sleeps_shows_its_stack() {
-    let (scoreboard, writer) = pair();
-    writer.answer_for_stacks().unwrap();
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    let (end, ended) = std::sync::mpsc::channel::<()>();
-    let sleeper = std::thread::spawn(move || {
-        let _thread = writer.thread().unwrap();
-        ready.send(()).unwrap();
-        assert!(ended.recv().is_err());
-    });
-    is_ready.recv().unwrap();
+/// The stack of the only thread, once it has written one.
+fn stack_of(scoreboard: &Scoreboard) -> StackView {
     let seen = scoreboard.snapshot();
     assert!(seen.has_stack_handler);
     let (index, tid) = (seen.threads[0].index, seen.threads[0].tid);
-    let pid = i32::try_from(std::process::id()).unwrap();
-    crate::kernel::stack::ask(pid, tid).unwrap();
+    let before = scoreboard.stack(index).unwrap().sequence;
+    crate::kernel::stack::ask(std::process::id().cast_signed(), tid).unwrap();
     let begin = Instant::now();
-    let stack = loop {
+    loop {
         let stack = scoreboard.stack(index).unwrap();
-        if stack.sequence > 0 {
-            break stack;
+        if stack.sequence != before {
+            return stack;
         }
         assert!(begin.elapsed() < PATIENCE, "no stack came");
         std::thread::sleep(Duration::from_millis(5));
-    };
-    assert!(stack.addresses.len() > 3, "{stack:?}");
-    assert!(stack.addresses.iter().all(|address| *address > 4096));
-    assert!(scoreboard.stack(THREADS).is_none());
-    drop(end);
-    sleeper.join().unwrap();
+    }
 }
 
-/// Both sides in one test: the process that finds a board in its environment is the child.
+/// What the runtime does around a poll, and then the handler.
+#[inline(never)]
+fn machinery(depth: u32, poll: &dyn Fn()) -> u32 {
+    if depth == 0 {
+        poll();
+        return 0;
+    }
+    std::hint::black_box(machinery(depth - 1, poll)) + 1
+}
+
+#[inline(never)]
+fn handler(depth: u32, wait: &dyn Fn()) -> u32 {
+    machinery(depth, wait) + 1
+}
+
+#[test]
+fn a_thread_shows_its_stack_from_the_poll_inwards_however_deep() {
+    let (scoreboard, writer) = pair();
+    writer.answer_for_stacks().unwrap();
+    for (depth, is_cut) in [(20, false), (3000, true)] {
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let sleeper = std::thread::spawn(move || {
+            let thread = writer.thread().unwrap();
+            let wait = || {
+                ready.send(()).unwrap();
+                assert!(ended.recv().is_err());
+            };
+            let poll = || {
+                let request = thread.begin(&work(&["GET", "/deep"]));
+                let mark = request.polling();
+                std::hint::black_box(handler(depth, &wait));
+                drop(mark);
+            };
+            machinery(300, &poll);
+        });
+        is_ready.recv().unwrap();
+        let stack = stack_of(&scoreboard);
+        assert_eq!(stack.omitted > 0, is_cut, "{stack:?}");
+        assert!(stack.addresses.iter().all(|address| *address > 4096));
+        let start = handler as *const () as usize as u64;
+        let is_handler = |address: &u64| (start..start + 200).contains(address);
+        let place = stack.addresses.iter().rposition(is_handler);
+        let rest = stack.addresses.len() - place.expect("the handler is on the stack");
+        assert!(rest < 20, "{rest} calls outside the handler: {stack:?}");
+        drop(end);
+        sleeper.join().unwrap();
+    }
+    assert!(scoreboard.stack(THREADS).is_none());
+}
+
 #[test]
 fn a_child_writes_through_an_inherited_descriptor_what_its_parent_reads() {
     if let Some(writer) = Writer::from_environment() {
@@ -273,7 +345,7 @@ fn a_slot_that_is_used_again_and_again_is_never_read_half_old() {
 
 fn check_bounds(scoreboard: &Scoreboard) {
     let seen = scoreboard.snapshot();
-    assert!(seen.threads.len() <= THREADS && seen.slots.len() <= SLOTS);
+    assert!(seen.threads.len() + seen.ended.len() <= THREADS && seen.slots.len() <= SLOTS);
     for thread in &seen.threads {
         assert!(thread.tid > 0 && thread.index < THREADS);
         assert!(thread.polled.is_none_or(|slot| slot < SLOTS));
@@ -290,7 +362,7 @@ fn check_bounds(scoreboard: &Scoreboard) {
     }
     let _sums = (seen.answers(), seen.refused(), seen.queue_times());
     for thread in 0..THREADS {
-        assert!(scoreboard.stack(thread).unwrap().addresses.len() <= 64);
+        assert!(scoreboard.stack(thread).unwrap().addresses.len() <= 256);
     }
     serde_json::to_string(&seen).unwrap();
 }

@@ -10,6 +10,7 @@ use super::clock;
 use super::layout::{QUEUE_TIME_BOUNDS, SLOTS, Slot, THREADS, Thread};
 use super::view::Kind;
 use super::writer::{Work, Writer};
+use crate::kernel::stack;
 
 const NANOSECONDS: u64 = 1_000_000;
 
@@ -133,8 +134,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.thread.polled.store(0, Relaxed);
-        self.thread.tid.store(0, Relaxed);
+        self.writer.leave(self.index);
     }
 }
 
@@ -210,12 +210,17 @@ impl Deadlines {
 #[derive(Debug)]
 pub struct PollGuard {
     thread: &'static Thread,
-    before: (u32, u64),
+    before: (u32, u64, u64),
 }
 
 impl PollGuard {
     pub(super) fn new(thread: &'static Thread, slot: Option<u16>) -> Self {
-        let before = (thread.polled.load(Relaxed), thread.poll_since.load(Relaxed));
+        let before = (
+            thread.polled.load(Relaxed),
+            thread.poll_since.load(Relaxed),
+            thread.mark.load(Relaxed),
+        );
+        thread.mark.store(stack::here() as u64, Relaxed);
         thread.poll_since.store(clock::roughly_now(), Relaxed);
         let polled = slot.map_or(0, |slot| u32::from(slot) + 1);
         thread.polled.store(polled, Relaxed);
@@ -225,9 +230,10 @@ impl PollGuard {
 
 impl Drop for PollGuard {
     fn drop(&mut self) {
-        let (polled, since) = self.before;
+        let (polled, since, mark) = self.before;
         self.thread.polled.store(polled, Relaxed);
         self.thread.poll_since.store(since, Relaxed);
+        self.thread.mark.store(mark, Relaxed);
     }
 }
 

@@ -183,6 +183,9 @@ pub struct QueueTimes {
 pub struct StackView {
     /// Raised by one whenever the thread has written its stack.
     pub sequence: u64,
-    /// Addresses inside the calls, innermost first; at most 64.
+    /// Addresses inside the calls, innermost first; at most [`FRAMES`](crate::kernel::stack::FRAMES). Calls
+    /// further out than the poll of a request or task are left out.
     pub addresses: Vec<u64>,
+    /// So many calls are missing after the first [`INNERMOST`](crate::kernel::stack::INNERMOST).
+    pub omitted: u64,
 }

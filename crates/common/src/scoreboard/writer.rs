@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, fence};
 use parking_lot::Mutex;
 
 use super::layout::{
-    Board, MAGIC, REQUESTS, SLOTS, STACK_HANDLER, Slot, TASKS, THREADS, Thread, VERSION,
+    Board, MAGIC, REQUESTS, SLOTS, STACK_HANDLER, Slot, Stack, TASKS, THREADS, Thread, VERSION,
 };
 use super::thread::ThreadWriter;
 use super::view::{Kind, State};
@@ -30,13 +30,15 @@ pub struct Writer {
     pub(super) free: &'static Free,
 }
 
-/// Slots that nobody has taken.
-#[derive(Debug)]
+/// What nobody has.
+#[derive(Debug, Default)]
 pub(super) struct Free {
-    /// From this one on none was ever taken.
+    /// From this slot on none was ever taken.
     fresh: AtomicU32,
-    /// Those that tasks have given back.
+    /// Slots that tasks have given back.
     returned: Mutex<Vec<u16>>,
+    /// Places of threads that have ended.
+    places: Mutex<Vec<u16>>,
 }
 
 /// A request or task that begins. Texts are cut where the board ends.
@@ -106,13 +108,9 @@ impl Writer {
         header.state.store(State::Starting.code(), Relaxed);
         header.version.store(VERSION, Relaxed);
         header.magic.store(MAGIC, Release);
-        let free = Free {
-            fresh: AtomicU32::new(0),
-            returned: Mutex::default(),
-        };
         Self {
             board,
-            free: Box::leak(Box::new(free)),
+            free: Box::leak(Box::default()),
         }
     }
 
@@ -142,7 +140,7 @@ impl Writer {
     /// The kernel refuses the signal handler.
     pub fn answer_for_stacks(&self) -> io::Result<()> {
         if std::ptr::eq(*ASKED.get_or_init(|| self.board), self.board) {
-            stack::install(record)?;
+            stack::install(stack::Answer { outermost, record })?;
             self.board.header.flags.fetch_or(STACK_HANDLER, Relaxed);
         }
         Ok(())
@@ -154,16 +152,32 @@ impl Writer {
         self.place().map(|index| ThreadWriter::new(*self, index))
     }
 
-    /// Gives the calling thread a place of its own, for ever.
+    /// Gives the calling thread a place of its own, until it [leaves](Self::leave).
     pub(super) fn place(&self) -> Option<u16> {
-        let used = &self.board.header.threads;
-        let next = |used: u32| (used < THREADS as u32).then_some(used + 1);
-        let index = used.fetch_update(AcqRel, Relaxed, next).ok()?;
-        let index = u16::try_from(index).ok()?;
+        let left = self.free.places.lock().pop();
+        let index = left.or_else(|| {
+            let used = &self.board.header.threads;
+            let next = |used: u32| (used < THREADS as u32).then_some(used + 1);
+            let index = used.fetch_update(AcqRel, Relaxed, next).ok()?;
+            u16::try_from(index).ok()
+        })?;
         let thread = self.thread_at(index)?;
         thread.heartbeat.store(clock::now(), Relaxed);
         thread.tid.store(own_tid(), Relaxed);
         Some(index)
+    }
+
+    /// The thread ends: another may have its place, and counts on from its counters.
+    pub(super) fn leave(&self, index: u16) {
+        let Some(thread) = self.thread_at(index) else {
+            return;
+        };
+        thread.polled.store(0, Relaxed);
+        thread.mark.store(0, Relaxed);
+        thread.connections.store(0, Relaxed);
+        thread.in_flight.store(0, Relaxed);
+        thread.tid.store(0, Relaxed);
+        self.free.places.lock().push(index);
     }
 
     pub(super) fn thread_at(&self, index: u16) -> Option<&'static Thread> {
@@ -239,24 +253,33 @@ impl Slot {
     }
 }
 
-/// Runs in a signal handler: loads and stores, and one system call.
-fn record(addresses: &[usize]) {
-    let Some(board) = ASKED.get() else {
-        return;
-    };
+/// The place of the calling thread on the board that answers. Runs in a signal handler: loads, and one
+/// system call.
+fn asked() -> Option<(&'static Thread, &'static Stack)> {
+    let board = ASKED.get()?;
     let tid = own_tid();
-    let Some(thread) = board
-        .threads
-        .iter()
-        .find(|thread| thread.tid.load(Relaxed) == tid)
-    else {
+    let places = board.threads.iter().zip(&board.stacks);
+    places
+        .into_iter()
+        .find(|(thread, _)| thread.tid.load(Relaxed) == tid)
+}
+
+/// Runs in a signal handler. Calls outside the poll are the runtime's.
+fn outermost() -> usize {
+    let mark = asked().map_or(0, |(thread, _)| thread.mark.load(Relaxed));
+    usize::try_from(mark).unwrap_or(0)
+}
+
+/// Runs in a signal handler.
+fn record(addresses: &[usize], omitted: usize) {
+    let Some((_, stack)) = asked() else {
         return;
     };
-    let stack = &thread.stack;
     for (place, address) in stack.addresses.iter().zip(addresses) {
         place.store(*address as u64, Relaxed);
     }
     stack.count.store(addresses.len() as u64, Relaxed);
+    stack.omitted.store(omitted as u64, Relaxed);
     let sequence = stack.sequence.load(Relaxed);
     stack.sequence.store(sequence.wrapping_add(1), Release);
 }

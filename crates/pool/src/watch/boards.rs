@@ -53,6 +53,7 @@ pub(super) fn snapshot(threads: Vec<ThreadView>, slots: Vec<SlotView>) -> Snapsh
         has_tasks: false,
         untracked: 0,
         threads,
+        ended: Vec::new(),
         slots,
     }
 }

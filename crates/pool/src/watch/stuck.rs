@@ -4,7 +4,7 @@
 //! polls it now, and that thread gives no sign of life. Whatever else is overdue waits, behind such a
 //! request or for something outside, and costs nobody a process.
 
-use kiuas_common::scoreboard::{SlotView, Snapshot, ThreadView};
+use kiuas_common::scoreboard::{Kind, SlotView, Snapshot, ThreadView};
 
 /// A thread that has been silent for longer is stuck: its heart beats ten times a second.
 pub(crate) const SILENT: u64 = 1_000_000_000;
@@ -61,9 +61,21 @@ pub(crate) fn is_dead(snapshot: &Snapshot) -> bool {
     snapshot.threads.iter().all(|thread| is_silent(thread, now))
 }
 
+/// True if what `slot` holds goes on as soon as it can.
 fn is_live(snapshot: &Snapshot, slot: &SlotView) -> bool {
+    let now = snapshot.taken_at;
+    if slot.kind == Kind::Task {
+        // Any thread that is well goes on with a task, unless a silent one has it in its hands.
+        let mut threads = snapshot.threads.iter();
+        return !is_held(snapshot, slot) && threads.any(|thread| !is_silent(thread, now));
+    }
     let thread = slot.thread.and_then(|thread| snapshot.thread(thread));
-    thread.is_some_and(|thread| !is_silent(thread, snapshot.taken_at))
+    thread.is_some_and(|thread| !is_silent(thread, now))
+}
+
+/// True if a silent thread polls it.
+fn is_held(snapshot: &Snapshot, slot: &SlotView) -> bool {
+    silent(snapshot).any(|(_, held)| held.index == slot.index)
 }
 
 #[cfg(test)]

@@ -59,3 +59,23 @@ fn innocents_are_what_runs_on_live_threads_and_has_an_end() {
     let alone = snapshot(vec![thread(0, 5 * SECOND, Some(0))], vec![slot(0, 0, -1)]);
     assert!(is_dead(&alone));
 }
+
+#[test]
+fn a_task_that_waits_goes_on_on_any_thread_that_is_well() {
+    let task = |index, thread, left| {
+        let mut task = slot(index, thread, left);
+        task.kind = Kind::Task;
+        task
+    };
+    // Both were polled by the thread that one of them holds now.
+    let slots = vec![task(0, 0, -1), task(1, 0, 9)];
+    let board = snapshot(
+        vec![thread(0, 5 * SECOND, Some(0)), thread(1, 0, None)],
+        slots.clone(),
+    );
+    assert_eq!(stuck(&board).map(|(_, slot)| slot.index), Some(0));
+    assert_eq!(innocents(&board), 1);
+    assert_eq!(labels(pending(&board)), [""; 0]);
+    let alone = snapshot(vec![thread(0, 5 * SECOND, Some(0))], slots);
+    assert_eq!(innocents(&alone), 0);
+}
