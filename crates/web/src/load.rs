@@ -26,6 +26,8 @@ pub(crate) struct Load {
     changed: Notify,
     /// The thread's place on the scoreboard.
     board: Option<ThreadWriter>,
+    /// Requests are shown and counted: those of visitors, not the probe.
+    counts: Cell<bool>,
     /// Its seat among the threads that accept from the same sockets.
     seat: Option<Seat>,
     /// From a handler's deadline to the supervisor's.
@@ -57,6 +59,7 @@ impl Load {
             last_reusable: Cell::new(None),
             changed: Notify::new(),
             board,
+            counts: Cell::new(false),
             seat,
             hard_grace: nanoseconds(hard_grace),
         })
@@ -83,7 +86,7 @@ impl Load {
         self.in_flight.set(self.in_flight.get() + 1);
         let started = roughly_now();
         let soft_deadline = started.saturating_add(nanoseconds(begin.limit));
-        let board = self.board.as_ref().map(|board| {
+        let board = self.board().map(|board| {
             board.begin(&Work {
                 kind: Kind::Request,
                 label: &[begin.method, begin.path],
@@ -157,9 +160,14 @@ impl Load {
             .is_some_and(|seat| seat.is_heavier(TOLERANCE))
     }
 
-    /// The thread's place on the scoreboard.
+    /// The thread has answered its probe: requests count from now on.
+    pub(crate) fn set_counts(&self) {
+        self.counts.set(true);
+    }
+
+    /// The thread's place on the scoreboard, for what counts.
     pub(crate) fn board(&self) -> Option<&ThreadWriter> {
-        self.board.as_ref()
+        self.board.as_ref().filter(|_| self.counts.get())
     }
 }
 

@@ -94,6 +94,7 @@ impl Plan {
                 return Ok(Left::Empty);
             }
         };
+        load.set_counts();
         let gate = Rc::new(Gate {
             places: Arc::new(Semaphore::new(server.settings.connections)),
             load: Rc::clone(&load),
