@@ -18,4 +18,6 @@ mod load;
 mod outage;
 mod refusal;
 mod trace;
+mod uwsgitop;
 mod worker_kill;
+mod worker_pool;

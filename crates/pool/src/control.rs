@@ -29,6 +29,8 @@ const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 pub enum Request {
     /// Its children, rates, queues, and what runs.
     Status {},
+    /// The last things that happened.
+    Events {},
     /// The statistics in uWSGI's form.
     Stats {},
     /// What every request and task does now, with stacks.

@@ -2,6 +2,8 @@
 
 mod readings;
 
+use std::sync::atomic::AtomicU64;
+
 use kiuas_common::metrics::Metrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -39,6 +41,7 @@ pub(crate) struct PoolMetrics {
     starts: Counter,
     rolls: Counter,
     roll_failures: Counter,
+    roll_duration: Gauge<f64, AtomicU64>,
     stuck: Family<StuckOn, Counter>,
 }
 
@@ -57,6 +60,11 @@ impl PoolMetrics {
                 "pool_roll_failures",
                 "Rolls given up because new children did not become ready",
                 Counter::default(),
+            ),
+            roll_duration: metrics.register(
+                "pool_roll_duration_seconds",
+                "How long the last roll took that was completed",
+                Gauge::default(),
             ),
             stuck: metrics.register(
                 "pool_stuck",
@@ -94,7 +102,10 @@ impl PoolMetrics {
 
     pub(crate) fn rolled(&self, event: &RollEvent) {
         match event {
-            RollEvent::Done { .. } => drop(self.rolls.inc()),
+            RollEvent::Done { took, .. } => {
+                self.rolls.inc();
+                self.roll_duration.set(took.as_secs_f64());
+            }
             RollEvent::GivenUp { .. } => drop(self.roll_failures.inc()),
             RollEvent::Began { .. } | RollEvent::Retry { .. } | RollEvent::Restored { .. } => {}
         }

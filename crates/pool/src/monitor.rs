@@ -19,6 +19,8 @@ use crate::control::desk::Desk;
 use crate::control::{default_path, server};
 use crate::metrics::{PoolMetrics, ReadingCollector};
 use crate::overview::About;
+use crate::report::time;
+use crate::roster::Exit;
 use crate::settings::PoolSettings;
 use crate::view::PoolView;
 use crate::watch::symbols::Symbols;
@@ -64,7 +66,12 @@ impl Monitor {
         };
         open_control(name, settings, &desk, tasks)?;
         if let Some(address) = &settings.stats {
-            server::serve_stats(Listener::bind(address)?, desk, tasks)?;
+            let form = if settings.stats_http {
+                server::StatsForm::Http
+            } else {
+                server::StatsForm::Bare
+            };
+            server::serve_stats(Listener::bind(address)?, desk, form, tasks)?;
         }
         let watch = Watch {
             limits,
@@ -73,6 +80,7 @@ impl Monitor {
             commander,
             metrics: pool_metrics.clone(),
             symbols,
+            chronicle: chronicle.clone(),
             tasks: tasks.clone(),
             readings,
         };
@@ -105,7 +113,14 @@ impl Monitor {
         self.boards.ended(pid, killed)
     }
 
-    /// Something happened that an operator wants to see in `ctl top`.
+    /// A child's end, as the log has it.
+    pub(crate) fn note_end(&self, exit: &Exit, text: String) {
+        let how = format!("{} after {}, {}", exit.ending, time(exit.ran), exit.cause);
+        self.chronicle.ended(exit.seat, exit.cause.label(), how);
+        self.chronicle.note(text);
+    }
+
+    /// Something happened that an operator wants to see in `ctl events`.
     pub(crate) fn note(&self, text: impl Into<String>) {
         self.chronicle.note(text);
     }

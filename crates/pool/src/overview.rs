@@ -2,9 +2,11 @@
 
 pub(crate) mod text;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use kiuas_common::scoreboard::{QUEUE_TIME_BOUNDS, SlotView, State};
+use kiuas_common::scoreboard::{Kind, QUEUE_TIME_BOUNDS, SlotView, State};
 
 use crate::chronicle::{Chronicle, Event};
 use crate::roster::Phase;
@@ -68,6 +70,8 @@ pub(crate) struct Totals {
     pub(crate) refused: [u64; 3],
     /// Children that were ended because a thread hung.
     pub(crate) stuck: u64,
+    /// Children that ended, by the cause: the labels of `kiuas_pool_ends_total`.
+    pub(crate) ends: BTreeMap<String, u64>,
     /// Upper bound of the class that the median of the waits before a request lies in.
     pub(crate) queue_time_p50: Option<u64>,
     /// The same for the 99th percentile.
@@ -113,6 +117,9 @@ pub(crate) struct Process {
     /// Since the last sign of the thread that has been silent for longest.
     pub(crate) silence: u64,
     pub(crate) resident: u64,
+    /// Proportional set size: of memory that several processes share its part only. Read now and then;
+    /// `None` before that, and where the kernel does not say.
+    pub(crate) proportional: Option<u64>,
     pub(crate) memory_limit: Option<u64>,
     /// Share of one processor.
     pub(crate) cpu_share: f64,
@@ -120,6 +127,8 @@ pub(crate) struct Process {
     pub(crate) files: Option<u64>,
     pub(crate) max_lifetime: Option<u64>,
     pub(crate) respawns: u64,
+    /// How the child before it in its seat ended.
+    pub(crate) last_end: Option<String>,
     /// What a thread hangs on beyond a hard deadline.
     pub(crate) stuck: Option<Verdict>,
 }
@@ -164,12 +173,15 @@ impl Overview {
             stopping: view.stopping,
             rate: reading.rate,
             busy: reading.busy,
-            totals: Totals::of(reading),
+            totals: Totals::of(reading, about),
             queues: reading.queues.iter().map(Queue::from).collect(),
             processes: reading
                 .children
                 .iter()
-                .map(|child| Process::of(child, limits, reading))
+                .map(|child| Process {
+                    last_end: about.chronicle.last_end(child.child.seat),
+                    ..Process::of(child, limits, reading)
+                })
                 .collect(),
             running,
             in_flight,
@@ -188,7 +200,7 @@ pub(crate) struct About {
 }
 
 impl Totals {
-    fn of(reading: &Reading) -> Self {
+    fn of(reading: &Reading, about: &About) -> Self {
         let total = &reading.tally.total;
         Self {
             requests: total.requests,
@@ -201,6 +213,7 @@ impl Totals {
                 total.refused_concurrency,
             ],
             stuck: reading.tally.stuck.values().sum(),
+            ends: about.chronicle.ends(),
             queue_time_p50: quantile(&total.queue_times, 50),
             queue_time_p99: quantile(&total.queue_times, 99),
         }
@@ -260,12 +273,14 @@ impl Process {
             busy: slow.busy,
             silence: millis(reading.silence()),
             resident: reading.resident,
+            proportional: slow.memory.map(|memory| memory.pss),
             memory_limit: limits.memory(),
             cpu_share: slow.cpu_share,
             cpu: millis(slow.cpu),
             files: slow.files,
             max_lifetime: reading.limits.max_lifetime.map(millis),
             respawns: child.respawns,
+            last_end: None,
             stuck: reading.stuck,
         }
     }
@@ -304,6 +319,8 @@ impl Running {
         let thread = slot.thread.and_then(|index| snapshot.thread(index));
         let poll = thread.filter(|thread| thread.polled == Some(slot.index));
         let since = poll.and_then(|thread| thread.poll_since);
+        // A task that no thread has in its hands waits for none.
+        let waits_for_thread = slot.kind != Kind::Task || poll.is_some();
         let nanos = |from: u64| now.saturating_sub(from) / 1_000_000;
         Self {
             pid: child.pid(),
@@ -314,7 +331,8 @@ impl Running {
             trace_id: slot.trace_id.clone(),
             age: nanos(slot.started),
             polled: since.map(nanos),
-            silent: thread.is_some_and(|thread| crate::watch::is_silent(thread, now)),
+            silent: waits_for_thread
+                && thread.is_some_and(|thread| crate::watch::is_silent(thread, now)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The log lines about children: one for every start and one for every end.
 
+use std::fmt;
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -71,11 +72,11 @@ pub(crate) fn ended(exit: &Exit, last: &LastWords) -> String {
     message
 }
 
-pub(crate) fn roll(event: &RollEvent) {
+/// The line about a roll. Also returned, for who looks at the pool.
+pub(crate) fn roll(event: &RollEvent) -> String {
+    let message = event.to_string();
     match event {
-        RollEvent::Began { generation } => {
-            tracing::info!(generation, "roll began");
-        }
+        RollEvent::Began { generation } => tracing::info!(generation, "{message}"),
         RollEvent::Done { generation, took } => {
             tracing::info!(generation, took = time(*took), "roll done");
         }
@@ -91,20 +92,41 @@ pub(crate) fn roll(event: &RollEvent) {
             back_to,
             reason,
             renewed,
-        } => {
-            tracing::error!(
-                generation,
-                back_to,
-                reason,
-                renewed,
-                "roll given up, generation {back_to} goes on serving: {reason}"
-            );
-        }
-        RollEvent::Restored { generation } => {
-            tracing::warn!(
-                generation,
-                "every child is of generation {generation} again"
-            );
+        } => tracing::error!(generation, back_to, reason, renewed, "{message}"),
+        RollEvent::Restored { generation } => tracing::warn!(generation, "{message}"),
+    }
+    message
+}
+
+impl fmt::Display for RollEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Began { .. } => f.write_str("roll began"),
+            Self::Done { generation, took } => {
+                write!(
+                    f,
+                    "roll done: every child is of generation {generation}, after {}",
+                    time(*took)
+                )
+            }
+            Self::Retry { reason, pause } => {
+                let pause = time(*pause);
+                write!(
+                    f,
+                    "a new child failed during the roll, trying again in {pause}: {reason}"
+                )
+            }
+            Self::GivenUp {
+                back_to, reason, ..
+            } => {
+                write!(
+                    f,
+                    "roll given up, generation {back_to} goes on serving: {reason}"
+                )
+            }
+            Self::Restored { generation } => {
+                write!(f, "every child is of generation {generation} again")
+            }
         }
     }
 }

@@ -135,6 +135,8 @@ pub struct PoolSettings {
     /// Where the statistics are written to whoever connects, as JSON in the form of uWSGI's stats server, so
     /// that `uwsgitop` and the like run against the pool: loopback, or `unix:/path`.
     pub stats: Option<Address>,
+    /// The statistics are an answer to an HTTP request instead, whatever it asks for.
+    pub stats_http: bool,
     /// `stats` may be an address that other machines reach.
     pub stats_public: bool,
 }
@@ -191,6 +193,7 @@ impl Default for PoolSettings {
             admin: None,
             control: None,
             stats: None,
+            stats_http: false,
             stats_public: false,
         }
     }

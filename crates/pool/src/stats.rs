@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::chronicle::unix_time;
 use crate::overview::{Overview, millis};
+use crate::proc::rollup::Rollup;
 use crate::roster::Phase;
 use crate::watch::{ChildReading, Counters, Reading};
 
@@ -82,6 +83,8 @@ fn worker(seat: usize, child: Option<&ChildReading>, reading: &Reading) -> Value
         .handling
         .checked_div(seat_total.ended())
         .unwrap_or(0);
+    // Walks the mappings of the process: for whoever asks for statistics, not for every tick.
+    let memory = child.and_then(|it| Rollup::of(it.pid()));
     let age = |child: &ChildReading| reading.at.saturating_duration_since(child.child.started);
     json!({
         // uWSGI counts its workers from 1.
@@ -112,13 +115,10 @@ fn worker(seat: usize, child: Option<&ChildReading>, reading: &Reading) -> Value
         "soft_timeouts": seat_total.soft_timeouts,
         "answers": seat_total.answers,
         "age": child.map_or(0, |it| millis(age(it))),
-        "memory": child.map_or(Value::Null, memory),
+        "pss": memory.map_or(0, |it| it.pss),
+        "uss": memory.map_or(0, |it| it.uss),
+        "swap": memory.map_or(0, |it| it.swap),
     })
-}
-
-/// Walks the mappings of the process: for whoever asks for statistics, not for every tick.
-fn memory(child: &ChildReading) -> Value {
-    json!(crate::proc::rollup::Rollup::of(child.pid()))
 }
 
 fn is_accepting(child: &ChildReading) -> bool {

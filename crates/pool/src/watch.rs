@@ -40,6 +40,7 @@ use tally::Tally;
 use verdict::Verdict;
 
 use crate::board::{Board, Boards};
+use crate::chronicle::Chronicle;
 use crate::command::{Command, Commander};
 use crate::metrics::PoolMetrics;
 use crate::roster::Cause;
@@ -49,6 +50,8 @@ use crate::view::{ChildView, PoolView};
 const TICK: Duration = Duration::from_millis(100);
 /// Every so many ticks, what takes longer is read, and the load is told.
 const SLOW_TICKS: u64 = 5;
+/// Every so many ticks the mappings of one child are walked.
+const MEMORY_TICKS: u64 = 20;
 /// So long before a silent thread's deadline the symbols of its program are read.
 const PREPARATION: u64 = 3_000_000_000;
 
@@ -61,6 +64,7 @@ pub(crate) struct Watch {
     pub(crate) commander: Commander,
     pub(crate) metrics: PoolMetrics,
     pub(crate) symbols: Arc<Symbols>,
+    pub(crate) chronicle: Chronicle,
     pub(crate) tasks: Shutdown,
     pub(crate) readings: Sender<Option<Arc<Reading>>>,
 }
@@ -89,6 +93,10 @@ impl Watch {
         let now = Instant::now();
         let view = Arc::clone(&self.view.borrow());
         let is_slow = memory.ticks.is_multiple_of(SLOW_TICKS);
+        let walk_in = (memory.ticks.is_multiple_of(MEMORY_TICKS) && !view.children.is_empty())
+            .then(|| {
+                usize::try_from(memory.ticks / MEMORY_TICKS).unwrap_or(0) % view.children.len()
+            });
         memory.ticks += 1;
         let mut tally = (*memory.tally).clone();
         for (pid, last) in self.boards.take_ended() {
@@ -108,6 +116,10 @@ impl Watch {
                 .or_insert_with(|| Known::new(child.seat, self.limits.draw(rand::random())));
             let snapshot = board.scoreboard().snapshot();
             tally.add(child.pid, child.seat, Counters::of(&snapshot));
+            // The first time soon, and then one child after the other.
+            if (is_slow && known.slow.memory.is_none()) || walk_in == Some(children.len()) {
+                known.measure_memory(child.pid.as_raw_nonzero().get());
+            }
             let reading = self.judge(child, &board, known, snapshot, is_slow, &mut tally);
             if let Some(deadline) = stuck::next(&reading.snapshot) {
                 let left = Duration::from_nanos(deadline.saturating_sub(reading.snapshot.taken_at));
@@ -209,6 +221,12 @@ impl Watch {
         known.verdict = Some(verdict);
         tally.stuck_in(known.seat);
         self.metrics.stuck(verdict);
+        self.chronicle.note(format!(
+            "process {} is stuck in `{}` on {}",
+            board.pid.as_raw_nonzero(),
+            slot.label,
+            verdict.in_words()
+        ));
         self.condemn(board.pid, known, Cause::Stuck, Instant::now());
         let (board, slot, thread) = (Arc::clone(board), slot.clone(), thread.clone());
         let (symbols, has_handler) = (Arc::clone(&self.symbols), snapshot.has_stack_handler);

@@ -16,6 +16,9 @@ const SHORT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+With --json every answer is one JSON value on standard output: an object or a list from `status`, `events`,
+`stats` and `dump`, a sentence from the verbs that change something. What was not done is on standard error.
+
 Exit status: 0 done, 1 not done (no pool answers, or it says why not), 64 wrong usage.
 
 Examples:
@@ -48,6 +51,12 @@ pub(crate) enum Verb {
     /// Children, rates, queues, and what runs.
     #[command(after_help = "Example:\n  kiuas-pool ctl status --json | jq .processes")]
     Status,
+    /// The last things that happened: ends of children with their reasons, rolls, stuck requests. The last
+    /// hundred; the log has all.
+    #[command(
+        after_help = "Examples:\n  kiuas-pool ctl events\n  kiuas-pool ctl events --json | jq -r '.[].text'"
+    )]
+    Events,
     /// Statistics in the form of uWSGI's stats server; always JSON.
     #[command(after_help = "Example:\n  kiuas-pool ctl stats | jq '.workers[].rss'")]
     Stats,
@@ -155,6 +164,7 @@ impl Verb {
     pub(crate) fn request(&self) -> Request {
         match self {
             Self::Status | Self::Top => Request::Status {},
+            Self::Events => Request::Events {},
             Self::Stats => Request::Stats {},
             Self::Dump => Request::Dump {},
             Self::Roll { command } => Request::Roll {

@@ -1,6 +1,7 @@
 //! The command line's end of the control socket.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,11 +17,33 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CtlError {
-    /// Nobody answers.
+    /// There is no socket.
     #[error(
-        "no pool answers at {}: is it running, under this name and as this user? `--control` names another socket",
-        path.display()
+        "there is no control socket at {}: no pool of that name runs as this user; \
+         `--name` names another pool, `--control` the socket itself",
+        .0.display()
     )]
+    Absent(PathBuf),
+    /// There is a socket and no pool behind it.
+    #[error(
+        "the pool of {} is gone without removing its control socket, as it does when it is killed: start it again",
+        .0.display()
+    )]
+    Gone(PathBuf),
+    /// The socket belongs to somebody else.
+    #[error(
+        "the control socket {} is open to its owner alone{}: run this as that user, or as root",
+        path.display(),
+        owner.map_or_else(String::new, |owner| format!(", user {owner}"))
+    )]
+    Forbidden {
+        /// Where.
+        path: PathBuf,
+        /// Whose it is, where that can be seen.
+        owner: Option<u32>,
+    },
+    /// Nobody answers.
+    #[error("no pool answers at {}", path.display())]
     Connect {
         /// Where.
         path: PathBuf,
@@ -39,6 +62,21 @@ pub enum CtlError {
     Refused(String),
 }
 
+impl CtlError {
+    fn connecting(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Absent(path),
+            io::ErrorKind::ConnectionRefused => Self::Gone(path),
+            io::ErrorKind::PermissionDenied => Self::Forbidden {
+                owner: std::fs::symlink_metadata(&path).ok().map(|it| it.uid()),
+                path,
+            },
+            _ => Self::Connect { path, source },
+        }
+    }
+}
+
 /// Asks the pool behind the socket `path`.
 ///
 /// # Errors
@@ -50,10 +88,7 @@ pub async fn ask(path: &Path, request: &Request, patience: Duration) -> Result<V
 }
 
 async fn talk(path: &Path, request: &Request) -> Result<Value, CtlError> {
-    let failed = |source| CtlError::Connect {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| CtlError::connecting(path, source);
     let stream = tokio::time::timeout(CONNECT_DEADLINE, UnixStream::connect(path))
         .await
         .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?

@@ -47,6 +47,7 @@ impl Desk {
     async fn dispatch(&self, request: Request) -> Result<Value, String> {
         match request {
             Request::Status {} => Ok(json!(self.overview().await?)),
+            Request::Events {} => Ok(json!(self.about.chronicle.events())),
             Request::Stats {} => self.stats().await,
             Request::Dump {} => {
                 let reading = self.reading().await?;

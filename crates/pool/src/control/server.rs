@@ -28,6 +28,15 @@ pub(crate) fn serve_control(
     })
 }
 
+/// How the statistics server speaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StatsForm {
+    /// It writes them to whoever connects.
+    Bare,
+    /// It answers HTTP requests with them.
+    Http,
+}
+
 /// Writes the statistics to whoever connects, as uWSGI's stats server does.
 ///
 /// # Errors
@@ -35,10 +44,11 @@ pub(crate) fn serve_control(
 pub(crate) fn serve_stats(
     listener: Listener,
     desk: Desk,
+    form: StatsForm,
     tasks: &Shutdown,
 ) -> Result<(), ListenerError> {
     serve(listener, "stats", tasks, move |stream| {
-        stats(stream, desk.clone())
+        stats(stream, desk.clone(), form)
     })
 }
 
@@ -107,11 +117,39 @@ async fn read(stream: &mut BufReader<Stream>) -> Result<Request, String> {
         .map_err(|error| format!("the request cannot be understood: {error}"))
 }
 
-async fn stats(mut stream: Stream, desk: Desk) {
-    match desk.stats().await {
-        Ok(document) => write(&mut stream, &format!("{document:#}")).await,
-        Err(problem) => tracing::debug!(problem, "no statistics"),
+async fn stats(mut stream: Stream, desk: Desk, form: StatsForm) {
+    let document = match desk.stats().await {
+        Ok(document) => format!("{document:#}"),
+        Err(problem) => {
+            tracing::debug!(problem, "no statistics");
+            return;
+        }
+    };
+    match form {
+        StatsForm::Bare => write(&mut stream, &document).await,
+        StatsForm::Http => {
+            // Bytes that nobody has read would reset the connection when it is closed.
+            match tokio::time::timeout(REQUEST_DEADLINE, read_head(&mut stream)).await {
+                Ok(Ok(())) => {}
+                _ => return,
+            }
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                        Cache-Control: no-store\r\n\r\n";
+            write(&mut stream, &format!("{head}{document}")).await;
+        }
     }
+}
+
+/// Reads the head of a request, whatever it says; it has no body.
+async fn read_head(stream: &mut Stream) -> std::io::Result<()> {
+    let limit = u64::try_from(LONGEST_REQUEST).unwrap_or(u64::MAX);
+    let mut lines = BufReader::new(stream.take(limit)).lines();
+    while lines
+        .next_line()
+        .await?
+        .is_some_and(|line| !line.is_empty())
+    {}
+    Ok(())
 }
 
 async fn write(stream: &mut Stream, text: &str) {

@@ -51,7 +51,9 @@ impl fmt::Display for DumpedThread {
             writeln!(f, "    {running}")?;
         }
         for frame in &self.frames {
-            writeln!(f, "        {frame}")?;
+            // The application's own calls catch the eye.
+            let mark = if frame.library { ' ' } else { '>' };
+            writeln!(f, "      {mark} {frame}")?;
         }
         match &self.problem {
             Some(problem) => writeln!(f, "        no stack: {problem}"),

@@ -99,11 +99,16 @@ const REFUSALS: [Class; 3] = [
 ];
 
 /// By seat: a bounded set that outlives the processes.
-const CHILDREN: [OfChild; 4] = [
+const CHILDREN: [OfChild; 5] = [
     (
         "pool_child_resident_bytes",
         "Resident memory of the child in a seat",
         |it| number(it.resident),
+    ),
+    (
+        "pool_child_proportional_bytes",
+        "Resident memory of the child in a seat, of what is shared its part only (PSS)",
+        |it| number(it.slow.memory.map_or(0, |memory| memory.pss)),
     ),
     (
         "pool_child_busy_ratio",
@@ -142,6 +147,11 @@ impl Collector for ReadingCollector {
         let help = "Requests that were answered without a handler, by reason";
         let refused = encoder.encode_descriptor("pool_refused", help, None, MetricType::Counter)?;
         classes(refused, "reason", &REFUSALS, total)?;
+        let help = "Time from the begin of requests and tasks to their answer or end, all added up";
+        let handling =
+            encoder.encode_descriptor("pool_handling_seconds", help, None, MetricType::Counter)?;
+        let seconds = std::time::Duration::from_nanos(total.handling).as_secs_f64();
+        ConstCounter::new(seconds).encode(handling)?;
         queue_time(&mut encoder, total)?;
         queues(&mut encoder, &reading)?;
         for (name, help, read) in CHILDREN {
@@ -186,7 +196,7 @@ fn queues(encoder: &mut DescriptorEncoder<'_>, reading: &Reading) -> fmt::Result
         &'static str,
         fn(&crate::watch::reading::QueueReading) -> u64,
     );
-    const QUEUES: [OfQueue; 4] = [
+    const QUEUES: [OfQueue; 3] = [
         (
             "pool_queue_depth",
             "Connections that wait to be accepted",
@@ -202,11 +212,6 @@ fn queues(encoder: &mut DescriptorEncoder<'_>, reading: &Reading) -> fmt::Result
             "The most that were seen waiting to be accepted",
             |it| it.highest.into(),
         ),
-        (
-            "pool_queue_full",
-            "How often the accept queue was seen full",
-            |it| it.full,
-        ),
     ];
     for (name, help, read) in QUEUES {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -214,6 +219,12 @@ fn queues(encoder: &mut DescriptorEncoder<'_>, reading: &Reading) -> fmt::Result
             let labels = [("socket", queue.name.as_str())];
             ConstGauge::new(number(read(queue))).encode(metric.encode_family(&labels)?)?;
         }
+    }
+    let help = "How often the accept queue was seen full";
+    let mut full = encoder.encode_descriptor("pool_queue_full", help, None, MetricType::Counter)?;
+    for queue in &reading.queues {
+        let labels = [("socket", queue.name.as_str())];
+        ConstCounter::new(queue.full).encode(full.encode_family(&labels)?)?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! `/proc/PID/smaps_rollup`: memory with what is shared counted in parts. It walks every mapping of the
-//! process, so it is read on demand only.
+//! process, so it is read seldom.
 
 use serde::Serialize;
 

@@ -120,7 +120,7 @@ impl Pool {
             exit.cause = Cause::OutOfMemory;
         }
         self.metrics.ended(exit.cause.label());
-        self.monitor.note(report::ended(&exit, &last));
+        self.monitor.note_end(&exit, report::ended(&exit, &last));
         if !self.served && !self.is_ending() {
             self.give_up_early(exit.generation, ending);
         }

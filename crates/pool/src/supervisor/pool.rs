@@ -328,7 +328,7 @@ impl Pool {
     /// Tells the world what has changed.
     fn account(&mut self) {
         for event in self.roster.take_events() {
-            report::roll(&event);
+            self.monitor.note(report::roll(&event));
             self.metrics.rolled(&event);
             self.answer_rolls(&event);
         }

@@ -142,7 +142,10 @@ fn why(process: &Process) -> String {
     match (&process.stuck, &process.cause) {
         (Some(verdict), _) => format!("stuck on {}", verdict.in_words()),
         (None, Some(cause)) => cause.clone(),
-        (None, None) => String::new(),
+        (None, None) => match &process.last_end {
+            Some(end) => format!("(before it: {end})"),
+            None => String::new(),
+        },
     }
 }
 

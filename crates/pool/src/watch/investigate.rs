@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiuas_common::kernel::stack;
-use kiuas_common::scoreboard::{self, SlotView, ThreadView};
+use kiuas_common::scoreboard::{self, SlotView, StackView, ThreadView};
 
 use super::symbols::{Frame, Symbols};
 use super::verdict::Verdict;
@@ -18,8 +18,10 @@ const STACK_DEADLINE: Duration = Duration::from_millis(200);
 /// Naming reads files; a disk may be slow.
 const NAMES_DEADLINE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(2);
-/// The calls that a log line shows, innermost first.
+/// The calls that a log line shows.
 const MOST_FRAMES: usize = 12;
+/// Those of them that are the innermost, whosever they are; the others are the application's own.
+const INNERMOST_FRAMES: usize = 4;
 
 /// What was found out about a thread.
 #[derive(Debug, Clone)]
@@ -51,8 +53,8 @@ pub(crate) async fn look(
         Err("the program has no stack handler")
     };
     match addresses {
-        Ok(addresses) => {
-            let named = tokio::task::spawn_blocking(move || symbols.name(pid, &addresses));
+        Ok(stack) => {
+            let named = tokio::task::spawn_blocking(move || name(&symbols, pid, &stack));
             match tokio::time::timeout(NAMES_DEADLINE, named).await {
                 Ok(Ok(frames)) => findings.frames = frames,
                 _ => findings.problem = Some("the program's symbols could not be read in time"),
@@ -63,11 +65,24 @@ pub(crate) async fn look(
     findings
 }
 
+/// Of a deep stack the calls in the middle are missing.
+fn name(symbols: &Symbols, pid: i32, stack: &StackView) -> Vec<Frame> {
+    if stack.omitted == 0 {
+        return symbols.name(pid, &stack.addresses);
+    }
+    let inner = stack.addresses.len().min(stack::INNERMOST);
+    let (inner, outer) = stack.addresses.split_at(inner);
+    let mut frames = symbols.name(pid, inner);
+    frames.push(Frame::gap(stack.omitted));
+    frames.extend(symbols.name(pid, outer));
+    frames
+}
+
 async fn addresses(
     board: &Board,
     pid: i32,
     (index, tid): (usize, i32),
-) -> Result<Vec<u64>, &'static str> {
+) -> Result<StackView, &'static str> {
     let read = || board.scoreboard().stack(index);
     let before = read().ok_or("the board has no such thread")?.sequence;
     // The number came from the board, which the child writes: the kernel refuses one that is no thread of
@@ -76,7 +91,7 @@ async fn addresses(
     let waited = async {
         loop {
             match read() {
-                Some(stack) if stack.sequence != before => return stack.addresses,
+                Some(stack) if stack.sequence != before => return stack,
                 _ => tokio::time::sleep(PAUSE).await,
             }
         }
@@ -136,11 +151,62 @@ pub(crate) fn frames(findings: &Findings) -> String {
     if let Some(problem) = findings.problem {
         return format!("none: {problem}");
     }
-    let shown: Vec<String> = findings
-        .frames
-        .iter()
-        .take(MOST_FRAMES)
-        .map(Frame::to_string)
-        .collect();
-    shown.join(" < ")
+    in_brief(&findings.frames)
+}
+
+/// The innermost calls, which say what it does, and the application's own, which say where.
+fn in_brief(frames: &[Frame]) -> String {
+    let mut text = String::new();
+    let (mut shown, mut is_gap) = (0, false);
+    for (at, frame) in frames.iter().enumerate() {
+        if shown >= MOST_FRAMES || (at >= INNERMOST_FRAMES && frame.library) {
+            is_gap = true;
+            continue;
+        }
+        let link = match (text.is_empty(), is_gap) {
+            (true, _) => "",
+            (false, false) => " < ",
+            (false, true) => " < … < ",
+        };
+        text.push_str(link);
+        text.push_str(&frame.to_string());
+        (shown, is_gap) = (shown + 1, false);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, library: bool) -> Frame {
+        Frame {
+            address: 1,
+            function: Some(function.to_owned()),
+            place: None,
+            library,
+        }
+    }
+
+    #[test]
+    fn a_log_line_names_the_innermost_calls_and_the_applications_own() {
+        let machinery = |count: usize| (0..count).map(|_| frame("poll", true));
+        let inner = ["futex_wait", "lock", "park", "wait"].map(|name| frame(name, true));
+        let stack: Vec<Frame> = inner
+            .into_iter()
+            .chain(machinery(40))
+            .chain([frame("site::vote", false)])
+            .chain(machinery(1))
+            .chain([
+                frame("site::page", false),
+                frame("site::page::outer", false),
+            ])
+            .chain(machinery(40))
+            .collect();
+        let expected =
+            "futex_wait < lock < park < wait < … < site::vote < … < site::page < site::page::outer";
+        assert_eq!(in_brief(&stack), expected);
+        let own: Vec<Frame> = (0..99).map(|_| frame("site::fib", false)).collect();
+        assert_eq!(in_brief(&own).matches("site::fib").count(), MOST_FRAMES);
+    }
 }

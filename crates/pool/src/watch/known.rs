@@ -14,6 +14,7 @@ use super::stuck;
 use super::tally::Counters;
 use super::verdict::{Silence, Verdict};
 use crate::proc::files;
+use crate::proc::rollup::Rollup;
 use crate::proc::stat::Stat;
 use crate::proc::thread::ThreadState;
 use crate::roster::Cause;
@@ -113,6 +114,11 @@ impl Known {
             self.reported.push((slot, started));
         }
         news
+    }
+
+    /// Walks the process's mappings: takes longer than all the rest.
+    pub(crate) fn measure_memory(&mut self, pid: i32) {
+        self.slow.memory = Rollup::of(pid);
     }
 
     /// What is read once in a while.

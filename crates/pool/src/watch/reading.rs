@@ -8,6 +8,7 @@ use kiuas_common::scoreboard::Snapshot;
 use super::limits::Drawn;
 use super::tally::Tally;
 use super::verdict::Verdict;
+use crate::proc::rollup::Rollup;
 use crate::queue::Depth;
 use crate::view::{ChildView, PoolView};
 
@@ -52,6 +53,8 @@ pub(crate) struct ChildReading {
 pub(crate) struct Slow {
     /// Virtual memory, bytes.
     pub(crate) virtual_size: u64,
+    /// Memory with shared parts; read more seldom than the rest.
+    pub(crate) memory: Option<Rollup>,
     /// Processor time so far.
     pub(crate) cpu: Duration,
     /// Open descriptors.

@@ -33,6 +33,21 @@ pub(crate) struct Frame {
     pub(crate) function: Option<String>,
     /// Source file and line, `src/page.rs:12`; without symbols the file of the program and the offset.
     pub(crate) place: Option<String>,
+    /// It belongs to a library, or nobody knows: not the application's own code.
+    #[serde(default)]
+    pub(crate) library: bool,
+}
+
+impl Frame {
+    /// Stands for calls of a deep stack that were left out.
+    pub(crate) fn gap(calls: u64) -> Self {
+        Self {
+            address: 0,
+            function: Some(format!("… {calls} more calls …")),
+            place: None,
+            library: true,
+        }
+    }
 }
 
 impl std::fmt::Display for Frame {
@@ -169,19 +184,18 @@ fn from_lines(loader: &Loader, address: u64, relative: u64, frames: &mut Vec<Fra
             let name = name.demangle().ok()?;
             Some(shortened(&name))
         });
-        let place = frame.location.and_then(|location| {
-            let file = brief(location.file?);
-            Some(
-                location
-                    .line
-                    .map_or(file.clone(), |line| format!("{file}:{line}")),
-            )
+        let source = frame.location.as_ref().and_then(|location| location.file);
+        let place = source.map(|file| {
+            let line = frame.location.as_ref().and_then(|location| location.line);
+            let file = brief(file);
+            line.map_or(file.clone(), |line| format!("{file}:{line}"))
         });
         if function.is_some() || place.is_some() {
             frames.push(Frame {
                 address,
                 function,
                 place,
+                library: source.is_none_or(is_library),
             });
         }
     }
@@ -196,6 +210,7 @@ fn unnamed(address: u64) -> Frame {
         address,
         function: None,
         place: None,
+        library: true,
     }
 }
 
@@ -220,6 +235,17 @@ fn brief(path: &str) -> String {
     };
     let kept = parts.get(from..).unwrap_or_default().join("/");
     kept.trim_start_matches('/').to_owned()
+}
+
+/// True for a source file of the standard library or of a package that Cargo brought.
+fn is_library(path: &str) -> bool {
+    const PLACES: [&str; 4] = [
+        "/rustc/",
+        "/registry/src/",
+        "/git/checkouts/",
+        "/rustlib/src/",
+    ];
+    PLACES.iter().any(|place| path.contains(place))
 }
 
 /// Without the hash at the end, and cut.

@@ -12,5 +12,6 @@ mod launch;
 mod orphan;
 mod restart;
 mod roll;
+mod seen;
 mod socket;
 mod stop;
