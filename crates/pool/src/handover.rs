@@ -42,6 +42,9 @@ pub(crate) struct PoolState {
     pub(crate) directory: PathBuf,
     pub(crate) started: u64,
     pub(crate) groups: Vec<PathBuf>,
+    /// Older programs have none.
+    #[serde(default)]
+    pub(crate) balance_descriptor: Option<i32>,
     pub(crate) children: Vec<ChildState>,
     pub(crate) announced: bool,
     pub(crate) served: bool,

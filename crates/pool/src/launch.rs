@@ -1,6 +1,7 @@
 //! Starts children: fork and exec, with the shared sockets, a mailbox, a scoreboard and a process group of
 //! their own.
 
+pub(crate) mod balance;
 pub(crate) mod cgroup;
 mod environment;
 pub(crate) mod identity;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
+use kiuas_common::balance::VARIABLE as BALANCE;
 use kiuas_common::notify::FOLLOW_PARENT;
 use kiuas_common::scoreboard::{self, Scoreboard};
 use kiuas_common::{Listener, Shutdown};
@@ -31,6 +33,7 @@ use crate::mailbox::{Directory, Listening, Mailbox};
 use crate::probe::{Probe, Target};
 use crate::settings::{Inherit, PoolSettings, Ready};
 use crate::sockets::Sockets;
+use balance::Balance;
 use cgroup::Groups;
 use identity::Identity;
 use shim::Plan;
@@ -51,6 +54,7 @@ pub(crate) struct Launcher {
     identity: Identity,
     pub(crate) groups: Groups,
     pub(crate) directory: Directory,
+    pub(crate) balance: Balance,
     pub(crate) versions: BTreeMap<u64, Version>,
     /// The pool's own program.
     own: PathBuf,
@@ -93,7 +97,7 @@ impl Launcher {
         name: &str,
         settings: &PoolSettings,
         identity: Identity,
-        (directory, groups): (Directory, Groups),
+        (directory, groups, balance): (Directory, Groups, Balance),
         outbox: Outbox,
         tasks: Shutdown,
     ) -> Self {
@@ -103,6 +107,7 @@ impl Launcher {
             identity,
             groups,
             directory,
+            balance,
             versions: BTreeMap::new(),
             // Not its path: there a newer program may lie by now.
             own: PathBuf::from("/proc/self/exe"),
@@ -171,6 +176,13 @@ impl Launcher {
         let announced = descriptors.len();
         let board_number = number_of(descriptors.len());
         descriptors.push(board.try_clone().map_err(system("copy a descriptor"))?);
+        // Others accept as they please, and would only have to wonder what it is.
+        let balanced = self.settings.inherit == Inherit::ListenFds && announced > 0;
+        let balance_number = balanced.then(|| number_of(descriptors.len()));
+        if balanced {
+            let copy = self.balance.as_fd().try_clone_to_owned();
+            descriptors.push(copy.map_err(system("copy a descriptor"))?);
+        }
         let mut plan = self.plan(version, announced > 0);
         if let Some(file) = version.file() {
             plan.file = Some(number_of(descriptors.len()));
@@ -179,6 +191,10 @@ impl Launcher {
         }
         let mut command = self.command_of(&plan, seat, mailbox.path())?;
         command.env(scoreboard::VARIABLE, board_number.to_string());
+        match balance_number {
+            Some(number) => command.env(BALANCE, number.to_string()),
+            None => command.env_remove(BALANCE),
+        };
         if self.settings.inherit == Inherit::ListenFds && announced > 0 {
             command
                 .env("LISTEN_FDS", announced.to_string())

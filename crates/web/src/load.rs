@@ -5,14 +5,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use kiuas_common::balance::Seat;
+use kiuas_common::balance::{Courtesy, Seat};
 use kiuas_common::scoreboard::{
     Deadlines, Kind, PollGuard, SlotGuard, ThreadWriter, Work, now, roughly_now,
 };
 use tokio::sync::Notify;
-
-/// Keep-alive connections of two threads may differ by so many before one waits for the other.
-const TOLERANCE: u32 = 1;
 
 /// Counters of one thread; never leaves it.
 #[derive(Debug)]
@@ -153,11 +150,9 @@ impl Load {
         }
     }
 
-    /// True if another thread that accepts from the same sockets has fewer connections.
-    pub(crate) fn is_heavier(&self) -> bool {
-        self.seat
-            .as_ref()
-            .is_some_and(|seat| seat.is_heavier(TOLERANCE))
+    /// There is a connection to take: whether another thread that accepts from the same sockets should.
+    pub(crate) fn courtesy(&self) -> Option<Courtesy<'_>> {
+        self.seat.as_ref().map(Seat::courtesy)
     }
 
     /// The thread has answered its probe: requests count from now on.

@@ -113,6 +113,7 @@ impl Pool {
             return false;
         };
         self.held.remove(&pid);
+        self.launcher.balance.ended(pid);
         let by_somebody = ending == Ending::Signal(SIGKILL)
             && matches!(exit.cause, Cause::Crash | Cause::StartFailed);
         let last = self.monitor.ended(pid, by_somebody);

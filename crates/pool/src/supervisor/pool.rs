@@ -20,6 +20,7 @@ use crate::command::{Answer, Commander};
 use crate::errand::Errands;
 use crate::event::{Event, Outbox};
 use crate::launch::Launcher;
+use crate::launch::balance::Balance;
 use crate::launch::cgroup::Groups;
 use crate::launch::identity::Identity;
 use crate::mailbox::{Directory, Listening};
@@ -102,6 +103,7 @@ pub(super) struct Parts {
     pub(super) sockets: Sockets,
     pub(super) directory: Directory,
     pub(super) groups: Groups,
+    pub(super) balance: Balance,
     pub(super) stage: Stage,
 }
 
@@ -125,6 +127,7 @@ impl Pool {
             sockets,
             directory,
             groups: Groups::make(name, &settings.cgroup),
+            balance: Balance::create().map_err(system("make memory for the children"))?,
             stage: Stage::Preparing,
         };
         let mut pool = Self::assemble(name, settings, identity, parts, common)?;
@@ -171,7 +174,7 @@ impl Pool {
             name,
             settings,
             identity,
-            (parts.directory, parts.groups),
+            (parts.directory, parts.groups, parts.balance),
             common.outbox.clone(),
             common.tasks.clone(),
         );

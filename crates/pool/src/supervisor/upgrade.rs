@@ -28,6 +28,7 @@ use crate::handover::{
     self, ChildState, FORM, Handover, Kept, PoolState, SocketState, VersionState,
 };
 use crate::launch::Version;
+use crate::launch::balance::Balance;
 use crate::launch::cgroup::Groups;
 use crate::mailbox::{Directory, Mailbox};
 use crate::roster::Roster;
@@ -144,6 +145,7 @@ impl Pool {
             directory: launcher.directory.path().to_owned(),
             started: launcher.started,
             groups: launcher.groups.paths().to_vec(),
+            balance_descriptor: Some(kept.keep(launcher.balance.as_fd())?),
             children,
             announced: self.announced,
             served: self.served,
@@ -165,11 +167,14 @@ impl Pool {
             sockets.push(Inherited { name, listener });
         }
         let roster = Roster::restore(settings.policy(), state.roster, Instant::now());
+        let balance = state.balance_descriptor.map(descriptors::inherit);
+        let balance = balance.transpose().and_then(Balance::restore);
         let parts = Parts {
             roster: roster.ok_or_else(|| taken(io::Error::other("a process has number 0")))?,
             sockets: Sockets::restore(sockets, state.sockets_are_ours, state.made),
             directory: Directory::restore(state.directory),
             groups: Groups::restore(state.groups),
+            balance: balance.map_err(system("take over the balance of connections"))?,
             stage: Stage::Running,
         };
         let identity = Self::identity(&state.name, settings)?;

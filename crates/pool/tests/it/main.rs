@@ -5,6 +5,7 @@
     reason = "test support: a failure here is the test's failure"
 )]
 
+mod balance;
 mod cli;
 mod client;
 mod harness;

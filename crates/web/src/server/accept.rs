@@ -10,6 +10,7 @@ use std::time::Duration;
 use kiuas_common::kernel::poller::Watched;
 use kiuas_common::listener::{BACKLOG, Listener};
 use kiuas_common::{Pause, Shutdown};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, acceptfrom_with};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,9 +19,8 @@ use crate::load::Load;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a thread with many connections waits, so often, for one with fewer to take the next.
+/// After so long a thread with many connections looks whether one with fewer has taken the next.
 const COURTESY: Duration = Duration::from_millis(1);
-const COURTESIES: usize = 3;
 
 /// Takes a connection; the permit is its place among those that the thread may have open.
 pub(super) type Take = dyn Fn(Wire, Option<SocketAddr>, OwnedSemaphorePermit);
@@ -92,6 +92,8 @@ pub(super) async fn accept(acceptor: Acceptor, gate: Rc<Gate>, take: Rc<Take>) {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection, trying again");
+                // Nobody should leave a connection to us meanwhile.
+                gate.load.set_accepts(false);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -109,17 +111,17 @@ impl Gate {
                 self.load.set_accepts(false);
                 self.pause.resumed().await;
             }
-            let place = Arc::clone(&self.places)
-                .acquire_owned()
-                .await
-                .map_err(io::Error::other)?;
+            let place = self.place().await?;
             self.load.set_accepts(true);
             let mut ready = tokio::select! {
                 biased;
                 ready = acceptor.socket.readable() => ready?,
                 () = self.pause.paused() => continue,
             };
-            self.courtesy().await;
+            if !self.is_ours(acceptor.socket.get()).await {
+                ready.clear_ready();
+                continue;
+            }
             // Another thread may have been quicker.
             if let Ok(accepted) = ready.try_io(|it| take(it.get_ref(), acceptor.is_tcp)) {
                 return accepted.map(|accepted| (accepted, place));
@@ -127,15 +129,39 @@ impl Gate {
         }
     }
 
-    /// Lets a thread with fewer connections go first, for a moment.
-    async fn courtesy(&self) {
-        for _ in 0..COURTESIES {
-            if !self.load.is_heavier() {
-                return;
-            }
-            tokio::time::sleep(COURTESY).await;
+    /// A place for one more connection.
+    async fn place(&self) -> io::Result<OwnedSemaphorePermit> {
+        let places = &self.places;
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Ok(place);
         }
+        self.load.set_accepts(false);
+        Arc::clone(places)
+            .acquire_owned()
+            .await
+            .map_err(io::Error::other)
     }
+
+    /// Lets threads with fewer connections go first. False if one of them took what there was.
+    async fn is_ours(&self, listener: &Listener) -> bool {
+        let Some(mut courtesy) = self.load.courtesy() else {
+            return true;
+        };
+        while courtesy.waits() {
+            tokio::time::sleep(COURTESY).await;
+            if !has_queue(listener) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Whether a connection waits to be accepted.
+fn has_queue(listener: &Listener) -> bool {
+    let mut asked = [PollFd::new(listener, PollFlags::IN)];
+    // Who cannot be asked can still be tried.
+    poll(&mut asked, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
 }
 
 /// Accepts without waiting until the queue is empty, as long as there are places. It asks the kernel

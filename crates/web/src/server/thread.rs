@@ -1,14 +1,16 @@
 //! One serving thread: an event loop, the application built for it, and its accept loops.
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_service::Service;
-use kiuas_common::balance::Scales;
+use kiuas_common::balance::{Scales, Seat};
 use kiuas_common::listener::Listener;
 use kiuas_common::scoreboard::Writer;
 use kiuas_common::{Pause, Shutdown};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_util::sync::CancellationToken;
@@ -48,19 +50,17 @@ pub(super) struct Plan {
 impl Plan {
     /// Runs the thread to its end.
     pub(super) fn run(self) -> Result<Left, ServerError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(ServerError::Thread)?;
+        let seat = self.scales.map(Scales::seat);
+        let runtime = runtime(seat.as_ref()).map_err(ServerError::Thread)?;
         let local = LocalSet::new();
-        let left = local.block_on(&runtime, self.serve());
+        let left = local.block_on(&runtime, self.serve(seat));
         // Connections that are still open end here; blocking work is not waited for.
         drop(local);
         runtime.shutdown_background();
         left
     }
 
-    async fn serve(self) -> Result<Left, ServerError> {
+    async fn serve(self, seat: Option<Seat>) -> Result<Left, ServerError> {
         let Self {
             server,
             measures,
@@ -68,14 +68,14 @@ impl Plan {
             shutdown,
             pause,
             board,
-            scales,
             ready,
             peers,
             present,
+            ..
         } = self;
         let load = Load::new(
             board.and_then(|board| board.thread()),
-            scales.map(Scales::seat),
+            seat,
             server.settings.hard_grace.duration(),
         );
         spawn_local(beat(Rc::clone(&load)));
@@ -110,6 +110,8 @@ impl Plan {
                 Rc::clone(&take),
             )));
         }
+        // Whoever is told that this child is ready may count on it already.
+        load.set_accepts(true);
         drop(ready.send(Ok(())));
         for ended in loops {
             if let Err(error) = ended.await {
@@ -126,6 +128,19 @@ impl Plan {
         peers.wait().await;
         Ok(left)
     }
+}
+
+/// The thread's event loop, which shows the other threads when it waits for events.
+fn runtime(seat: Option<&Seat>) -> io::Result<Runtime> {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all();
+    if let Some(seat) = seat {
+        let (waits, runs) = (seat.sign(), seat.sign());
+        builder
+            .on_thread_park(move || waits.waits())
+            .on_thread_unpark(move || runs.runs());
+    }
+    builder.build()
 }
 
 /// Waits, not long, until the connections that were told to close have done so.
