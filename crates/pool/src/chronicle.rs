@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// Older events are in the log alone.
 const MOST_EVENTS: usize = 100;
+/// Pause between two alarms.
+const ALARMS: Duration = Duration::from_secs(3);
 
 /// Something that happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +33,7 @@ struct Inner {
     ends: BTreeMap<&'static str, u64>,
     /// How the last child of each seat ended. There are at most as many as the pool ever had seats.
     last: HashMap<usize, String>,
+    alarmed: Option<Instant>,
 }
 
 impl Chronicle {
@@ -51,6 +54,16 @@ impl Chronicle {
         let mut inner = self.0.lock();
         *inner.ends.entry(cause).or_default() += 1;
         inner.last.insert(seat, how);
+    }
+
+    /// True, and then for a while not again: who is called for every event calls for none.
+    pub(crate) fn may_alarm(&self, now: Instant) -> bool {
+        let mut inner = self.0.lock();
+        let recent = inner.alarmed.is_some_and(|last| now - last < ALARMS);
+        if !recent {
+            inner.alarmed = Some(now);
+        }
+        !recent
     }
 
     /// All events that are kept.
@@ -81,6 +94,14 @@ pub(crate) fn unix_time() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alarm_is_followed_by_none_for_a_while() {
+        let (chronicle, now) = (Chronicle::default(), Instant::now());
+        assert!(chronicle.may_alarm(now));
+        assert!(!chronicle.may_alarm(now + ALARMS / 2));
+        assert!(chronicle.may_alarm(now + ALARMS));
+    }
 
     #[test]
     fn only_the_last_events_are_kept_and_all_ends_are_counted() {

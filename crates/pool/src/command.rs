@@ -63,6 +63,8 @@ pub(crate) enum Command {
     },
     /// How busy the children are: what an adaptive pool counts by.
     Load(Load),
+    /// Call somebody because of this.
+    Alarm(String),
     /// End the pool as SIGTERM does.
     Stop,
 }

@@ -120,6 +120,11 @@ impl Monitor {
         self.chronicle.note(text);
     }
 
+    /// True if the last alarm is long enough ago.
+    pub(crate) fn may_alarm(&self) -> bool {
+        self.chronicle.may_alarm(Instant::now())
+    }
+
     /// Something happened that an operator wants to see in `ctl events`.
     pub(crate) fn note(&self, text: impl Into<String>) {
         self.chronicle.note(text);

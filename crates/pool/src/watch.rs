@@ -52,6 +52,8 @@ const TICK: Duration = Duration::from_millis(100);
 const SLOW_TICKS: u64 = 5;
 /// Every so many ticks the mappings of one child are walked.
 const MEMORY_TICKS: u64 = 20;
+/// Pause between two warnings about accept queues.
+const WARNINGS: Duration = Duration::from_secs(60);
 /// So long before a silent thread's deadline the symbols of its program are read.
 const PREPARATION: u64 = 3_000_000_000;
 
@@ -74,6 +76,8 @@ struct Memory {
     ticks: u64,
     children: HashMap<Pid, Known>,
     queues: Queues,
+    /// When somebody was told of a queue that is nearly full.
+    warned: Option<Instant>,
     tally: Arc<Tally>,
 }
 
@@ -140,6 +144,7 @@ impl Watch {
             view,
         };
         if is_slow {
+            self.look_at_queues(&reading, &mut memory.warned);
             self.tell_load(&reading);
             self.boards.forget_old_kills();
             self.symbols.forget_unused();
@@ -278,6 +283,32 @@ impl Watch {
             let (pid, cause) = (child.pid, condemned.cause);
             condemned.executed = self.commander.tell(Command::Kill { pid, cause }).is_ok();
         }
+    }
+
+    /// Connections that find their queue full are refused or tried again much later: that must not be
+    /// found out from visitors.
+    fn look_at_queues(&self, reading: &Reading, warned: &mut Option<Instant>) {
+        let full = reading.queues.iter().find(|queue| queue.is_nearly_full());
+        let Some((queue, depth)) = full.and_then(|queue| Some((queue, queue.depth?))) else {
+            return;
+        };
+        if warned.is_some_and(|last| reading.at - last < WARNINGS) {
+            return;
+        }
+        *warned = Some(reading.at);
+        let text = format!(
+            "{} of {} connections wait in the accept queue of {}: children are too few, too slow, or paused",
+            depth.waiting, depth.limit, queue.address
+        );
+        tracing::warn!(
+            socket = queue.name,
+            waiting = depth.waiting,
+            limit = depth.limit,
+            "{text}"
+        );
+        self.chronicle.note(text.clone());
+        // The log has it, whatever comes of it.
+        drop(self.commander.tell(Command::Alarm(text)));
     }
 
     fn tell_load(&self, reading: &Reading) {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use serde_json::{Value, json};
@@ -94,11 +94,15 @@ impl Desk {
         Ok(Overview::of(&reading, &self.limits, &self.about))
     }
 
-    /// The newest reading; a pool that has just been started has none yet.
+    /// The next reading: an older one may miss what the same operator has just brought about.
     async fn reading(&self) -> Result<Arc<Reading>, String> {
+        let asked = Instant::now();
         let mut readings = self.readings.clone();
-        let first = readings.wait_for(Option::is_some);
-        match tokio::time::timeout(READING_DEADLINE, first).await {
+        let is_new = |reading: &Option<Arc<Reading>>| {
+            reading.as_ref().is_some_and(|reading| reading.at >= asked)
+        };
+        let next = readings.wait_for(is_new);
+        match tokio::time::timeout(READING_DEADLINE, next).await {
             Ok(Ok(reading)) => reading
                 .clone()
                 .ok_or_else(|| "nothing was read yet".to_owned()),

@@ -195,6 +195,7 @@ impl PoolSettings {
             &self.hooks.ready,
             &self.hooks.drain,
             &self.hooks.stopped,
+            &self.hooks.alarm,
         ];
         let empty = |hook: &&Vec<String>| hook.first().is_some_and(String::is_empty);
         if hooks.iter().any(empty) {

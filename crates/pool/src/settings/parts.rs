@@ -167,6 +167,9 @@ pub struct Hooks {
     pub drain: Vec<String>,
     /// When the last child is gone.
     pub stopped: Vec<String>,
+    /// When a child ended that should not have, a roll was given up, or an accept queue is nearly full:
+    /// `KIUAS_POOL_EVENT` says what. At most once in three seconds.
+    pub alarm: Vec<String>,
     /// How long each may take; then it is killed.
     pub timeout: Period,
 }
@@ -178,6 +181,7 @@ impl Default for Hooks {
             ready: Vec::new(),
             drain: Vec::new(),
             stopped: Vec::new(),
+            alarm: Vec::new(),
             timeout: Period::seconds(30),
         }
     }

@@ -121,7 +121,11 @@ impl Pool {
             exit.cause = Cause::OutOfMemory;
         }
         self.metrics.ended(exit.cause.label());
-        self.monitor.note_end(&exit, report::ended(&exit, &last));
+        let text = report::ended(&exit, &last);
+        if !exit.cause.is_orderly() && exit.cause != Cause::Cut {
+            self.alarm(&text);
+        }
+        self.monitor.note_end(&exit, text);
         if !self.served && !self.is_ending() {
             self.give_up_early(exit.generation, ending);
         }

@@ -11,6 +11,8 @@ use crate::wait;
 
 /// Tells a hook which child it is about.
 const PID_VARIABLE: &str = "KIUAS_POOL_PID";
+/// Tells the hook of alarms what has happened.
+const EVENT_VARIABLE: &str = "KIUAS_POOL_EVENT";
 
 impl Pool {
     /// Waits for what must be there, then runs the first hook; tells the supervisor how it went.
@@ -40,11 +42,14 @@ impl Pool {
             "ready" => &hooks.ready,
             _ => &hooks.drain,
         };
-        let Some(hook) = self.hook(command, child) else {
-            return;
-        };
+        if let Some(hook) = self.hook(command, child) {
+            self.run_beside(point, hook);
+        }
+    }
+
+    fn run_beside(&self, point: &'static str, hook: Command) {
         let (errands, name) = (self.errands.clone(), self.name.clone());
-        let timeout = hooks.timeout.duration();
+        let timeout = self.settings.hooks.timeout.duration();
         drop(self.tasks.spawn(async move {
             match errands.run(hook, timeout).await {
                 Ok(()) => tracing::info!(hook = point, "hook {point} of pool `{name}` is done"),
@@ -56,6 +61,18 @@ impl Pool {
                 }
             }
         }));
+    }
+
+    /// Something happened that somebody should know of at once.
+    pub(super) fn alarm(&self, event: &str) {
+        let Some(mut hook) = self.hook(&self.settings.hooks.alarm, None) else {
+            return;
+        };
+        if !self.monitor.may_alarm() {
+            return;
+        }
+        hook.env(EVENT_VARIABLE, event);
+        self.run_beside("alarm", hook);
     }
 
     /// Runs the last hook, and tells the supervisor when it is over. False if there is none.

@@ -60,6 +60,10 @@ impl Pool {
                 self.scale(load);
                 Ok(String::new())
             }
+            Command::Alarm(event) => {
+                self.alarm(&event);
+                Ok(String::new())
+            }
             Command::Stop => {
                 tracing::info!("pool `{}` was told to stop, draining", self.name);
                 self.stop();

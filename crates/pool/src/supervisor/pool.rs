@@ -331,7 +331,11 @@ impl Pool {
     /// Tells the world what has changed.
     fn account(&mut self) {
         for event in self.roster.take_events() {
-            self.monitor.note(report::roll(&event));
+            let text = report::roll(&event);
+            if matches!(event, RollEvent::GivenUp { .. }) {
+                self.alarm(&text);
+            }
+            self.monitor.note(text);
             self.metrics.rolled(&event);
             self.answer_rolls(&event);
         }

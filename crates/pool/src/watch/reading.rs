@@ -84,6 +84,15 @@ pub(crate) struct QueueReading {
     pub(crate) full: u64,
 }
 
+impl QueueReading {
+    /// Four of five places are taken.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.depth.is_some_and(|depth| {
+            depth.limit > 0 && u64::from(depth.waiting) * 5 >= u64::from(depth.limit) * 4
+        })
+    }
+}
+
 impl ChildReading {
     /// Its process.
     pub(crate) fn pid(&self) -> i32 {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -143,4 +144,37 @@ fn what_happened_to_children_is_told_with_reasons() {
             "{part} in {texts:?}"
         );
     }
+}
+
+/// What the hook of alarms was told.
+const ALARM: &str =
+    "hooks = { alarm = ['/bin/sh', '-c', 'echo \"$KIUAS_POOL_EVENT\" >> {}/alarms'] }\n";
+
+fn wait_for_alarm(seen: &Seen, text: &str) {
+    eventually(text, || {
+        let alarms = std::fs::read_to_string(seen.path("alarms")).ok()?;
+        alarms.contains(text).then_some(())
+    });
+}
+
+#[test]
+fn somebody_is_called_when_a_child_dies_and_not_when_it_is_rolled() {
+    let seen = Seen::start(&format!("{TCP}{ALARM}"), &[]);
+    seen.ctl(&["roll"]);
+    assert!(!seen.path("alarms").exists());
+    let victim = seen.pool.children()[0];
+    signal(victim, Signal::KILL);
+    wait_for_alarm(&seen, &format!("ended process {victim} of seat"));
+}
+
+#[test]
+fn somebody_is_called_when_an_accept_queue_is_nearly_full() {
+    let settings = format!("listen = ['unix:{{}}/web.sock']\nbacklog = 10\n{ALARM}");
+    let seen = Seen::start(&settings, &[]);
+    seen.ctl(&["pause"]);
+    seen.pool.wait_for("pausing, as the supervisor asked", 2);
+    let connect = |_| UnixStream::connect(seen.path("web.sock")).expect("connection");
+    let _waiting: Vec<UnixStream> = (0..9).map(connect).collect();
+    wait_for_alarm(&seen, "of 10 connections wait in the accept queue of unix:");
+    assert!(seen.text("events").contains("wait in the accept queue"));
 }
