@@ -1,12 +1,13 @@
 //! What every request passes on its way in and every answer on its way out.
 //!
-//! In order: who asks (visitor, request id) → span and measures → body limit → the application, with a
-//! soft time limit and panics caught → error page → headers. The outermost middleware of every
+//! In order: who asks (visitor, request id) → span and measures → body limit → whether it is begun at all
+//! → the application, with a soft time limit and panics caught → error page → headers. The outermost middleware of every
 //! application; nothing answers without it.
 //!
 //! A request is never cloned here before routing: actix-web would panic on it. So an answer in the
 //! application's stead travels as an error that carries its response.
 
+mod admission;
 mod answer;
 mod body;
 mod headers;
@@ -15,15 +16,19 @@ mod route;
 mod run;
 mod visitor;
 
+use std::cell::Cell;
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+};
+use actix_web::http::{ConnectionType, Method, StatusCode, Uri};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 use kiuas_common::scoreboard::Kind;
@@ -37,7 +42,9 @@ use crate::error::{Form, WebError};
 use crate::load::{Begin, Load, Pulse, Slot, nanoseconds};
 use crate::settings::WebSettings;
 
-use answer::{Finish, Look, record};
+pub(crate) use admission::Places;
+use admission::{Admission, Refusal, queue_time};
+use answer::{Finish, Look, log_failure, record};
 pub use body::Counted;
 pub use headers::SecurityHeaders;
 use headers::Wardrobe;
@@ -57,8 +64,15 @@ pub struct Endless;
 #[derive(Clone)]
 pub(crate) struct Boundary(Rc<Shared>);
 
+/// Who is turned away may try again after so many seconds.
+const AFTER: HeaderValue = HeaderValue::from_static("1");
+/// Refusals are logged once in so long a time.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
 /// What all requests of a thread use.
 struct Shared {
+    admission: Admission,
+    last_warning: Cell<Option<Instant>>,
     finish: Finish,
     headers: Wardrobe,
     load: Rc<Load>,
@@ -74,9 +88,14 @@ impl Boundary {
         environment: Environment,
         measures: Measures,
         load: Rc<Load>,
-        shutdown: Shutdown,
+        (shutdown, places): (Shutdown, Option<Arc<Places>>),
     ) -> Self {
         Self(Rc::new(Shared {
+            admission: Admission {
+                queue_timeout: settings.queue_timeout.duration(),
+                places,
+            },
+            last_warning: Cell::new(None),
             finish: Finish {
                 environment,
                 shutdown,
@@ -123,6 +142,8 @@ pub(super) struct Arrival {
     visitor: Rc<Visitor>,
     form: Form,
     at: Instant,
+    /// How long ago the proxy sent it.
+    waited: Option<Duration>,
     uri: Uri,
     parent: Option<TraceContext>,
 }
@@ -141,7 +162,7 @@ where
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let shared = Rc::clone(&self.shared);
         let arrival = Rc::new(Arrival::of(&request, &shared.routes));
-        let held = (shared.enter(&request, &arrival), shared.measures.enter());
+        let mut held = (shared.enter(&request, &arrival), shared.measures.enter());
         let look = Look {
             headers: shared
                 .headers
@@ -156,7 +177,10 @@ where
         let future = async move {
             let outcome = match too_large {
                 Some(error) => Outcome::Refused(error),
-                None => run(service, request, &held.0).await,
+                None => match shared.admit(&arrival, &mut held.0).await {
+                    Ok(()) => run(service, request, &held.0).await,
+                    Err(refusal) => Outcome::TurnedAway(refusal),
+                },
             };
             shared.answer(&arrival, &look, &inner, outcome, held)
         };
@@ -175,6 +199,16 @@ impl Shared {
             limit: self.request_timeout,
         };
         self.load.enter(request.conn_data::<Rc<Pulse>>(), begin)
+    }
+
+    /// The request may begin: its handler has not heard of it yet.
+    async fn admit(&self, arrival: &Arrival, slot: &mut Slot) -> Result<(), Refusal> {
+        let admitted = self.admission.admit(arrival.waited, slot.pulse()).await?;
+        slot.keep(admitted.place);
+        if let (Some(waited), Some(board)) = (admitted.waited, self.load.board()) {
+            board.waited(nanoseconds(waited));
+        }
+        Ok(())
     }
 
     /// An error if the body is announced as too large; a body of unknown length is cut when it is.
@@ -228,6 +262,21 @@ impl Shared {
                 self.load.board().inspect(|board| board.panicked());
                 WebError::internal("the handler panicked").into()
             }
+            Outcome::TurnedAway(refusal) => {
+                self.turned_away(refusal);
+                let error = WebError::status_only(refusal.status()).into();
+                let mut response = self.finish.refuse(arrival, look, &error);
+                if refusal == Refusal::ClientGone {
+                    response
+                        .head_mut()
+                        .set_connection_type(ConnectionType::Close);
+                    slot.mark_last();
+                } else {
+                    response.headers_mut().insert(RETRY_AFTER, AFTER);
+                }
+                self.count(span, arrival, response.status());
+                return Err(InternalError::from_response(error, response).into());
+            }
         };
         let response = self.finish.refuse(arrival, look, &error);
         self.note(span, arrival, response.status(), Some(&error));
@@ -237,8 +286,34 @@ impl Shared {
         Err(InternalError::from_response(error, response).into())
     }
 
+    /// Counts it, and says so once in a while: many are turned away at a time.
+    fn turned_away(&self, refusal: Refusal) {
+        self.measures.refused(refusal.label());
+        if let Some(board) = self.load.board() {
+            match refusal {
+                Refusal::QueueTime => board.refused_queue_time(),
+                Refusal::ClientGone => board.refused_client_gone(),
+                Refusal::Concurrency => board.refused_concurrency(),
+            }
+        }
+        let warned = self.last_warning.get();
+        if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+            self.last_warning.set(Some(Instant::now()));
+            let reason = refusal.label();
+            tracing::warn!(
+                reason,
+                "requests are not begun ({reason}): see kiuas_web_refused_total"
+            );
+        }
+    }
+
     fn note(&self, span: &LateSpan, arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
-        record(span, arrival, status, error);
+        log_failure(arrival, status, error);
+        self.count(span, arrival, status);
+    }
+
+    fn count(&self, span: &LateSpan, arrival: &Arrival, status: StatusCode) {
+        record(span, status);
         if let Some(board) = self.load.board() {
             board.answered(status.as_u16(), nanoseconds(arrival.at.elapsed()));
         }
@@ -255,6 +330,7 @@ impl Arrival {
             visitor: Rc::new(Visitor::arriving(request)),
             form: Form::accepted(request.headers()),
             at: Instant::now(),
+            waited: queue_time(request),
             uri: request.uri().clone(),
             parent: parent(request),
         }

@@ -9,7 +9,7 @@ use kiuas_common::balance::{Courtesy, Seat};
 use kiuas_common::scoreboard::{
     Deadlines, Kind, PollGuard, SlotGuard, ThreadWriter, Work, now, roughly_now,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// Counters of one thread; never leaves it.
 #[derive(Debug)]
@@ -105,6 +105,7 @@ impl Load {
             load: Rc::clone(self),
             board,
             pulse,
+            place: None,
             endless: false,
             last: false,
         }
@@ -184,6 +185,8 @@ pub(crate) struct Slot {
     load: Rc<Load>,
     board: Option<SlotGuard>,
     pulse: Rc<Pulse>,
+    /// Its place among those that run at once.
+    place: Option<OwnedSemaphorePermit>,
     endless: bool,
     last: bool,
 }
@@ -193,12 +196,18 @@ impl Slot {
     pub(crate) fn mark_endless(&mut self, kind: Kind) {
         if !self.endless {
             self.endless = true;
+            self.place = None;
             self.load.endless.set(self.load.endless.get() + 1);
             self.load.changed.notify_one();
             if let Some(board) = &self.board {
                 board.set_kind(kind);
             }
         }
+    }
+
+    /// Keeps the place until the answer is complete; what has no end gives it back at once.
+    pub(crate) fn keep(&mut self, place: Option<OwnedSemaphorePermit>) {
+        self.place = place;
     }
 
     /// The connection closes after this answer.
@@ -243,9 +252,19 @@ pub(crate) struct Pulse {
     soft_deadline: Cell<u64>,
     hard_grace: Cell<u64>,
     shown: Cell<Option<Deadlines>>,
+    gone: Cell<bool>,
 }
 
 impl Pulse {
+    /// True once the peer has ended its side of the connection.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.get()
+    }
+
+    pub(crate) fn mark_gone(&self) {
+        self.gone.set(true);
+    }
+
     pub(crate) fn begun(&self) -> u64 {
         self.begun.get()
     }

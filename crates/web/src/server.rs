@@ -35,7 +35,7 @@ use kiuas_common::{Address, Environment, Pause, Shutdown, notify};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use crate::boundary::Measures;
+use crate::boundary::{Measures, Places};
 use crate::live::Live;
 use crate::settings::WebSettings;
 
@@ -191,6 +191,7 @@ impl Server {
         let board = board();
         let scales = Scales::from_environment().or_else(|| Scales::detached().ok());
         let pause = Pause::new();
+        let places = Places::of(&self.settings);
         let peers = TaskTracker::new();
         let mut started = Vec::new();
         let mut ended = Vec::new();
@@ -202,6 +203,7 @@ impl Server {
                 listeners: sockets.try_clone().map_err(ServerError::Thread)?,
                 shutdown: shutdown.clone(),
                 pause: pause.clone(),
+                places: places.clone(),
                 board,
                 scales,
                 ready,

@@ -39,6 +39,15 @@ pub struct WebSettings {
     /// A handler that holds its thread so long after its time is over is ended by the pool, with its
     /// process.
     pub hard_grace: Period,
+    /// A request that has waited so long since the proxy sent it is answered with 503 and not begun.
+    pub queue_timeout: Period,
+    /// Requests that run at once in the process, from the begin of the handler to the end of the answer;
+    /// WebSockets and event streams do not count. Absent: as many as there are connections.
+    pub concurrency: Option<usize>,
+    /// Longest wait for one of those places; a 503 follows.
+    pub concurrency_wait: Period,
+    /// Requests that wait for a place at once; further ones get a 503 immediately.
+    pub concurrency_waiters: usize,
     /// Largest request body.
     pub body_limit: Bytes,
     /// Longest wait for the head of a request.
@@ -64,6 +73,10 @@ impl Default for WebSettings {
             endless_timeout: Period::seconds(10),
             request_timeout: Period::seconds(30),
             hard_grace: Period::seconds(10),
+            queue_timeout: Period::seconds(10),
+            concurrency: None,
+            concurrency_wait: Period::seconds(1),
+            concurrency_waiters: 100,
             body_limit: Bytes::mebibytes(2),
             head_timeout: Period::seconds(10),
             secret_key: SecretKey(DEVELOPMENT_KEY.to_owned()),
@@ -123,6 +136,7 @@ impl WebSettings {
         for (key, value) in [
             ("web.threads", self.threads),
             ("web.connections", self.connections),
+            ("web.concurrency", self.concurrency.unwrap_or(1)),
         ] {
             if value == 0 {
                 return Err(WebSettingsError::Zero { key });

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SEC_WEBSOCKET_KEY, TE,
@@ -13,7 +14,7 @@ use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 use super::client::Length;
 use super::handshake::Handshake;
-use crate::text::address;
+use crate::text::{address, decimal};
 
 /// RFC 9110 7.6.1 and RFC 9113 8.2.2: fields of one connection, listed by `Connection` or not.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -29,7 +30,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// What only we may say. `proxy` is what CGI turns into `HTTP_PROXY` (httpoxy).
-const OURS: [&str; 17] = [
+const OURS: [&str; 19] = [
     "baggage",
     "forwarded",
     "proxy",
@@ -45,8 +46,10 @@ const OURS: [&str; 17] = [
     "x-forwarded-prefix",
     "x-forwarded-proto",
     "x-forwarded-server",
+    "x-queue-start",
     "x-real-ip",
     "x-request-id",
+    "x-request-start",
 ];
 
 thread_local! {
@@ -216,7 +219,25 @@ fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
     text.extend_from_slice(b"\";proto=");
     text.extend_from_slice(told.scheme.as_bytes());
     put("forwarded", &text);
+    if let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        since_epoch(&mut text, now);
+        put("x-request-start", &text);
+    }
     TEXT.set(text);
+}
+
+/// `t=SECONDS.MILLISECONDS`: when an attempt is sent, so that an application knows how long it waited.
+/// Replaces `text`.
+fn since_epoch(text: &mut Vec<u8>, now: Duration) {
+    text.clear();
+    text.extend_from_slice(b"t=");
+    decimal(text, now.as_secs());
+    // Padded to three digits by a digit more in front, which becomes the point.
+    let point = text.len();
+    decimal(text, 1000 + u64::from(now.subsec_millis()));
+    if let Some(digit) = text.get_mut(point) {
+        *digit = b'.';
+    }
 }
 
 /// RFC 7239: makes the client's address in `text` a `for`. IPv6 addresses are bracketed and quoted

@@ -1,5 +1,7 @@
 //! Forwarding: what an application is sent and what a visitor gets back.
 
+use std::time::SystemTime;
+
 use crate::harness::{App, Proxy, Visitor};
 
 #[tokio::test]
@@ -72,6 +74,7 @@ async fn the_application_is_told_who_asks_by_us_alone() {
     let request = "GET / HTTP/1.1\r\nHost: Site.example:81\r\nX-Forwarded-For: 6.6.6.6\r\n\
         X_Forwarded_For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Forwarded-Proto: https\r\n\
         X-Forwarded-Host: evil\r\nX-Real-IP: 6.6.6.6\r\nX-Request-Id: mine-mine-mine\r\n\
+        X-Request-Start: t=1.000\r\nX_Request_Start: t=1.000\r\nX-Queue-Start: t=1.000\r\n\
         Proxy: http://evil\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\
         Accept: */*\r\n\r\n";
     let answer = Visitor::ask(proxy.http, request).await;
@@ -85,7 +88,25 @@ async fn the_application_is_told_who_asks_by_us_alone() {
         "for=127.0.0.1;host=\"Site.example:81\";proto=http"
     );
     assert_eq!(seen.header("accept"), "*/*");
-    for name in ["x_forwarded_for", "x-real-ip", "proxy", "traceparent"] {
+    let start = seen.header("x-request-start");
+    let start: f64 = start
+        .strip_prefix("t=")
+        .and_then(|it| it.parse().ok())
+        .expect("time");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    assert!(
+        (now.expect("clock").as_secs_f64() - start).abs() < 60.0,
+        "{start}"
+    );
+    let dropped = [
+        "x_forwarded_for",
+        "x-real-ip",
+        "proxy",
+        "traceparent",
+        "x_request_start",
+        "x-queue-start",
+    ];
+    for name in dropped {
         assert!(!seen.headers.contains_key(name), "{name} came through");
     }
     let id = seen.header("x-request-id");

@@ -124,19 +124,18 @@ fn wants_page(response: &HttpResponse<BoxBody>, method: &Method) -> bool {
     response.error().is_some() || (is_empty && !response.headers().contains_key(CONTENT_TYPE))
 }
 
-/// Records the outcome in the span, and failures of ours in the log: once, here.
-pub(super) fn record(
-    span: &LateSpan,
-    arrival: &Arrival,
-    status: StatusCode,
-    error: Option<&Error>,
-) {
+/// Records the outcome in the span.
+pub(super) fn record(span: &LateSpan, status: StatusCode) {
     if let Some(span) = span.made() {
         span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             span.record("otel.status_code", "error");
         }
     }
+}
+
+/// Failures of ours in the log: once, here.
+pub(super) fn log_failure(arrival: &Arrival, status: StatusCode, error: Option<&Error>) {
     if !status.is_server_error() {
         return;
     }

@@ -21,6 +21,11 @@ pub(super) struct Answered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Routed {
     // A pattern from the application's source, never a path from outside.
     route: String,
@@ -35,6 +40,7 @@ pub(crate) struct Measures {
     connections: Gauge<i64, AtomicI64>,
     panics: Counter,
     timeouts: Counter,
+    refused: Family<Refused, Counter>,
 }
 
 impl Measures {
@@ -64,6 +70,11 @@ impl Measures {
                 "Handlers dropped at `web.request_timeout`",
                 Counter::default(),
             ),
+            refused: metrics.register(
+                "web_refused",
+                "Requests that were not begun, by reason",
+                Family::default(),
+            ),
         }
     }
 
@@ -81,6 +92,10 @@ impl Measures {
 
     pub(super) fn timed_out(&self) {
         self.timeouts.inc();
+    }
+
+    pub(super) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&Refused { reason }).inc();
     }
 
     /// The counter of such answers.

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use kiuas_common::scoreboard::now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::admission::Refusal;
 use crate::load::Slot;
 
 /// How the application's part went.
@@ -22,6 +23,8 @@ pub(super) enum Outcome<B> {
     Refused(Error),
     TimedOut,
     Panicked,
+    /// It was not begun.
+    TurnedAway(Refusal),
 }
 
 /// Runs it; nothing that it does, short of blocking the thread, gets past this.

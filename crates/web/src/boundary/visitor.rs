@@ -44,7 +44,7 @@ impl Peer {
     }
 
     /// Only the proxy on this machine is believed what it says about visitors.
-    fn is_trusted(self) -> bool {
+    pub(super) fn is_trusted(self) -> bool {
         self.address.is_none_or(|address| address.is_loopback())
     }
 }

@@ -105,10 +105,15 @@ impl AsyncRead for Connection {
             Poll::Ready(Ok(())) => {
                 if buffer.filled().len() > before {
                     this.arrived();
+                } else if buffer.remaining() > 0 {
+                    this.pulse.mark_gone();
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => {
+                this.pulse.mark_gone();
+                Poll::Ready(Err(error))
+            }
             Poll::Pending => this.poll_head(cx),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::{Server, ServerError, probe};
-use crate::boundary::{Boundary, Counted, Measures};
+use crate::boundary::{Boundary, Counted, Measures, Places};
 use crate::csrf::{Csrf, Protect};
 use crate::load::Load;
 use crate::session;
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) measures: Measures,
     pub(super) load: Rc<Load>,
     pub(super) shutdown: Shutdown,
+    pub(super) places: Option<Arc<Places>>,
     /// Closes idle connections: the last step of the drain.
     pub(super) finish: CancellationToken,
 }
@@ -76,7 +78,7 @@ fn app(
         server.environment,
         parts.measures.clone(),
         Rc::clone(&parts.load),
-        parts.shutdown.clone(),
+        (parts.shutdown.clone(), parts.places.clone()),
     );
     App::new()
         .configure(|config| data(parts, config))

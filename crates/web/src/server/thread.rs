@@ -25,7 +25,7 @@ use super::probe::probe;
 use super::service::{FLUSH, Parts, service};
 use super::wire::Wire;
 use super::{Server, ServerError};
-use crate::boundary::Measures;
+use crate::boundary::{Measures, Places};
 use crate::load::Load;
 
 /// Everything a thread needs, made outside.
@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) listeners: Vec<Listener>,
     pub(super) shutdown: Shutdown,
     pub(super) pause: Pause,
+    /// Places for requests that run, if they are bounded.
+    pub(super) places: Option<Arc<Places>>,
     /// Where the supervisor looks, if there is one.
     pub(super) board: Option<Writer>,
     /// Where the accepting threads are weighed.
@@ -67,6 +69,7 @@ impl Plan {
             listeners,
             shutdown,
             pause,
+            places,
             board,
             ready,
             peers,
@@ -85,6 +88,7 @@ impl Plan {
             measures,
             load: Rc::clone(&load),
             shutdown: shutdown.clone(),
+            places,
             finish: finish.clone(),
         };
         let take = match start(parts).await {

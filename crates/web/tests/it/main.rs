@@ -7,6 +7,7 @@
     reason = "helpers of tests: a failure here is the test's failure"
 )]
 
+mod admission;
 mod cache;
 mod csrf;
 mod drain;
