@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiuas_common::scoreboard::ThreadView;
+use kiuas_common::scoreboard::{State, ThreadView};
 use serde::{Deserialize, Serialize};
 
 use crate::board::Boards;
@@ -33,6 +33,9 @@ pub(crate) struct DumpedProcess {
     pub(crate) pid: i32,
     pub(crate) seat: usize,
     pub(crate) generation: u64,
+    /// What it says of itself; `None` without a scoreboard.
+    #[serde(default)]
+    pub(crate) says: Option<State>,
     /// It writes a scoreboard; without, only the kernel's view is known.
     pub(crate) has_board: bool,
     pub(crate) threads: Vec<DumpedThread>,
@@ -79,6 +82,7 @@ async fn process(child: &ChildReading, boards: &Boards, symbols: &Arc<Symbols>) 
         pid: child.pid(),
         seat: child.child.seat,
         generation: child.child.generation,
+        says: snapshot.is_written.then_some(snapshot.state),
         has_board: snapshot.is_written,
         threads,
         untracked: snapshot.untracked,

@@ -1,9 +1,9 @@
 //! What a snapshot consists of: plain values, each bounded whatever the board holds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a process says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Not ready yet.

@@ -93,6 +93,18 @@ impl Seen {
         });
     }
 
+    /// Pauses every child, and waits until all of them say that they take nothing: the pool's own word
+    /// comes earlier.
+    fn pause(&self) {
+        self.ctl(&["pause"]);
+        eventually("the pause", || {
+            let stats = self.report("dump");
+            let all = stats["processes"].as_array()?;
+            let paused = |it: &Value| it["says"] == "paused";
+            all.iter().all(paused).then_some(())
+        });
+    }
+
     fn address(&self) -> SocketAddr {
         self.pool.address("web")
     }

@@ -201,12 +201,7 @@ fn the_metrics_tell_how_many_requests_came_to_what() {
 #[test]
 fn the_depth_of_a_unix_sockets_queue_is_seen() {
     let seen = Seen::start("listen = ['unix:{}/web.sock']\nbacklog = 64\n", &[]);
-    seen.ctl(&["pause"]);
-    eventually("the pause", || {
-        let status = seen.report("status");
-        let all = status["processes"].as_array()?;
-        all.iter().all(|it| it["state"] == "paused").then_some(())
-    });
+    seen.pause();
     let connect = |_| UnixStream::connect(seen.path("web.sock")).expect("connection");
     let waiting: Vec<UnixStream> = (0..9).map(connect).collect();
     let queue = eventually("nine wait", || {

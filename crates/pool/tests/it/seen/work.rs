@@ -171,8 +171,7 @@ fn somebody_is_called_when_a_child_dies_and_not_when_it_is_rolled() {
 fn somebody_is_called_when_an_accept_queue_is_nearly_full() {
     let settings = format!("listen = ['unix:{{}}/web.sock']\nbacklog = 10\n{ALARM}");
     let seen = Seen::start(&settings, &[]);
-    seen.ctl(&["pause"]);
-    seen.pool.wait_for("pausing, as the supervisor asked", 2);
+    seen.pause();
     let connect = |_| UnixStream::connect(seen.path("web.sock")).expect("connection");
     let _waiting: Vec<UnixStream> = (0..9).map(connect).collect();
     wait_for_alarm(&seen, "of 10 connections wait in the accept queue of unix:");
