@@ -26,7 +26,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode, Uri};
 use actix_web::{Error, HttpMessage, HttpResponse};
@@ -195,7 +195,7 @@ impl Shared {
             method: arrival.method.as_str(),
             path: request.path(),
             id: &arrival.visitor.request_id,
-            trace_id: trace_id(request),
+            trace_id: trace_of(request.headers()),
             limit: self.request_timeout,
         };
         self.load.enter(request.conn_data::<Rc<Pulse>>(), begin)
@@ -363,10 +363,9 @@ fn parent(request: &ServiceRequest) -> Option<TraceContext> {
     TraceContext::parse(text(TRACEPARENT)?, text(TRACESTATE))
 }
 
-/// The trace of that span: the digits between the first two dashes of a `traceparent`.
-fn trace_id(request: &ServiceRequest) -> &str {
-    request
-        .headers()
+/// The trace of the span in the process that sent a request: the digits between the first two dashes of a `traceparent`.
+pub(crate) fn trace_of(headers: &HeaderMap) -> &str {
+    headers
         .get(TRACEPARENT)
         .and_then(|value| value.to_str().ok()?.get(3..35))
         .unwrap_or("")

@@ -9,6 +9,7 @@
 
 pub mod boundary;
 pub mod cache;
+mod conversation;
 pub mod csrf;
 mod deadline;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod transaction;
 
 pub use boundary::Visitor;
 pub use cache::Cache;
+pub use conversation::converse;
 pub use deadline::{Deadline, deadline, extend_deadline};
 pub use error::WebError;
 pub use live::Live;

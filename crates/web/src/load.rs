@@ -1,6 +1,8 @@
 //! What a thread is busy with: open connections and requests in flight. The drain asks it, and what it
 //! counts is shown on the scoreboard.
 
+mod talk;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -101,6 +103,7 @@ impl Load {
         pulse.soft_deadline.set(soft_deadline);
         pulse.hard_grace.set(self.hard_grace);
         pulse.shown.set(board.as_ref().map(SlotGuard::deadlines));
+        pulse.conversation.set(false);
         Slot {
             load: Rc::clone(self),
             board,
@@ -197,10 +200,17 @@ impl Slot {
         if !self.endless {
             self.endless = true;
             self.place = None;
+            self.pulse.shown.set(None);
+            if self.pulse.conversation.get() {
+                // The conversation is shown in its place.
+                self.board = None;
+            }
             self.load.endless.set(self.load.endless.get() + 1);
             self.load.changed.notify_one();
             if let Some(board) = &self.board {
                 board.set_kind(kind);
+                // It may last; that its handler answered in time is known.
+                board.set_deadlines(0, 0);
             }
         }
     }
@@ -253,12 +263,18 @@ pub(crate) struct Pulse {
     hard_grace: Cell<u64>,
     shown: Cell<Option<Deadlines>>,
     gone: Cell<bool>,
+    /// What the request began goes on after its answer.
+    conversation: Cell<bool>,
 }
 
 impl Pulse {
     /// True once the peer has ended its side of the connection.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone.get()
+    }
+
+    pub(crate) fn mark_conversation(&self) {
+        self.conversation.set(true);
     }
 
     pub(crate) fn mark_gone(&self) {

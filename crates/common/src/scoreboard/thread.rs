@@ -62,9 +62,16 @@ impl ThreadWriter {
     /// taken it is counted and runs without one.
     #[must_use]
     pub fn begin(&self, work: &Work<'_>) -> SlotGuard {
+        raise(&self.place.thread.requests, 1);
+        self.go_on(work)
+    }
+
+    /// What a request has begun goes on without it, such as the conversation over a WebSocket: it is on
+    /// the board until the guard is dropped, and is not counted as one more request.
+    #[must_use]
+    pub fn go_on(&self, work: &Work<'_>) -> SlotGuard {
         let place = &self.place;
         let thread = place.thread;
-        raise(&thread.requests, 1);
         thread
             .in_flight
             .store(thread.in_flight.load(Relaxed).wrapping_add(1), Relaxed);

@@ -163,7 +163,7 @@ async fn websocket(
     let (mut response, mut session, messages) = actix_ws::handle(&request, body)?;
     response.extensions_mut().insert(Endless);
     let mut messages = messages.aggregate_continuations();
-    actix_web::rt::spawn(async move {
+    let conversation = async move {
         loop {
             let message = tokio::select! {
                 message = messages.next() => message,
@@ -180,6 +180,7 @@ async fn websocket(
             }
         }
         drop(session.close(Some(CloseCode::Away.into())).await);
-    });
+    };
+    kiuas_web::converse(&request, conversation);
     Ok(response)
 }

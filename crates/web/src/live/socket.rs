@@ -10,6 +10,7 @@ use kiuas_common::Shutdown;
 use super::Live;
 use super::hub::{Event, Subscription};
 use crate::boundary::{Endless, Visitor};
+use crate::conversation::converse;
 use crate::error::WebError;
 
 /// Visitors of a live page send nothing but control frames.
@@ -55,7 +56,7 @@ where
         subscription: live.subscribe(channel),
         snapshot,
     };
-    actix_web::rt::spawn(conversation.run(shutdown));
+    converse(request, conversation.run(shutdown));
     Ok(response)
 }
 

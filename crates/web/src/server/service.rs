@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::{Server, ServerError, probe};
 use crate::boundary::{Boundary, Counted, Measures, Places};
+use crate::conversation::Conversations;
 use crate::csrf::{Csrf, Protect};
 use crate::load::Load;
 use crate::session;
@@ -97,6 +98,10 @@ fn data(parts: &Parts, config: &mut ServiceConfig) {
         .app_data(FormConfig::default().limit(limit))
         .app_data(JsonConfig::default().limit(limit))
         .app_data(parts.shutdown.clone())
+        .app_data(Conversations {
+            load: Rc::clone(&parts.load),
+            limit: settings.request_timeout.duration(),
+        })
         .app_data(Data::new(Csrf::new(&settings.secret_key)))
         .app_data(Data::new(parts.server.live.clone()));
 }
