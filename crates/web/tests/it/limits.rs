@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use kiuas_common::{Bytes as Size, Period};
-use kiuas_web::WebSettings;
 use kiuas_web::csrf::Exempt;
+use kiuas_web::{WebSettings, deadline, extend_deadline};
 use tokio::io::AsyncWriteExt;
 
 use crate::harness::{settings, start_with};
@@ -18,11 +18,33 @@ fn routes(config: &mut ServiceConfig) {
         })
         .route("/", web::get().to(async || "hello"))
         .route("/never", web::get().to(never))
+        .route("/extended", web::get().to(extended))
+        .service(
+            web::resource("/patient")
+                .wrap(deadline(Duration::from_secs(20)))
+                .get(beyond),
+        )
+        .service(
+            web::resource("/hasty")
+                .wrap(deadline(Duration::from_millis(20)))
+                .get(never),
+        )
         .route("/length", web::post().to(length));
 }
 
 async fn never() -> HttpResponse {
     std::future::pending().await
+}
+
+/// Takes longer than the limit of [`strict`].
+async fn beyond() -> &'static str {
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    "done"
+}
+
+async fn extended(request: HttpRequest) -> &'static str {
+    extend_deadline(&request, Duration::from_secs(20));
+    beyond().await
 }
 
 async fn length(body: Bytes) -> String {
@@ -55,6 +77,24 @@ async fn a_handler_that_takes_too_long_is_a_504_and_its_neighbours_notice_nothin
     assert_eq!(slow.get("/").await.body, "hello");
     let metrics = server.metrics.encode().expect("metrics");
     assert!(metrics.contains("kiuas_web_timeouts_total 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_route_may_have_more_or_less_time_and_a_handler_may_take_more() {
+    let server = start_with(strict(), routes).await;
+    let mut client = server.connect().await;
+    for path in ["/patient", "/extended"] {
+        let answer = client.get(path).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, "done"),
+            "{path}"
+        );
+    }
+    assert_eq!(client.get("/hasty").await.status, 504);
+    // The next request on the connection has the usual time again.
+    assert_eq!(client.get("/never").await.status, 504);
+    assert_eq!(client.get("/").await.status, 200);
 }
 
 #[tokio::test]
