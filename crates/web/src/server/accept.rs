@@ -1,10 +1,12 @@
 //! The accept loop of a thread on one listener.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use kiuas_common::kernel::poller::Watched;
@@ -89,6 +91,7 @@ pub(super) async fn accept(acceptor: Acceptor, gate: Rc<Gate>, take: Rc<Take>) {
             Ok(((wire, peer), place)) => {
                 pause = FIRST_PAUSE;
                 take(wire, peer, place);
+                others_first().await;
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection, trying again");
@@ -102,6 +105,22 @@ pub(super) async fn accept(acceptor: Acceptor, gate: Rc<Gate>, take: Rc<Take>) {
     if let Err(error) = empty(&acceptor, &gate.places, &*take) {
         tracing::warn!(%error, "cannot take the connections that were still queued");
     }
+}
+
+/// Lets what was taken be served before the next is: should its handler hold the thread for ever, nobody
+/// was taken who now waits behind it. Other threads take them.
+///
+/// Not `yield_now`, which looks at all sockets first: a system call for every connection.
+async fn others_first() {
+    let mut is_second = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut is_second, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Gate {

@@ -4,7 +4,7 @@
 //! its bytes are there when it is accepted. That saves two system calls and a wake-up.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -37,15 +37,33 @@ impl Wire {
         Self::Fresh(Fresh { socket, is_tcp })
     }
 
-    /// Tries without the poller; `None` if it has to wait, or is registered already.
-    fn at_once<T>(
+    /// Tries to read without the poller; `None` if it has to wait, or is registered already.
+    fn read_at_once(
         &mut self,
-        attempt: impl FnOnce(&OwnedFd) -> rustix::io::Result<T>,
-    ) -> Option<io::Result<T>> {
+        attempt: impl FnOnce(&OwnedFd) -> rustix::io::Result<usize>,
+    ) -> Option<io::Result<usize>> {
         let Self::Fresh(fresh) = self else {
             return None;
         };
         match attempt(&fresh.socket) {
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => None,
+            done => Some(done.map_err(io::Error::from)),
+        }
+    }
+
+    /// Tries to send without asking the runtime, which knows of a socket that was just registered only
+    /// after its next look at all of them: an answer that is there would wait for everybody whose turn
+    /// comes before, and for ever behind one who holds the thread. `None` if it has to wait.
+    fn send_at_once(
+        &mut self,
+        attempt: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> Option<io::Result<usize>> {
+        let socket = match self {
+            Self::Fresh(fresh) => fresh.socket.as_fd(),
+            Self::Open(stream) => (*stream).as_fd(),
+            Self::Closed => return None,
+        };
+        match attempt(socket) {
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => None,
             done => Some(done.map_err(io::Error::from)),
         }
@@ -90,8 +108,8 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let room = buffer.remaining().min(FIRST_READ);
-        let read =
-            this.at_once(|socket| rustix::io::read(socket, buffer.initialize_unfilled_to(room)));
+        let read = this
+            .read_at_once(|socket| rustix::io::read(socket, buffer.initialize_unfilled_to(room)));
         match read {
             Some(read) => Poll::Ready(read.map(|count| buffer.advance(count))),
             None => match this.registered() {
@@ -109,7 +127,8 @@ impl AsyncWrite for Wire {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let sent = this.at_once(|socket| rustix::net::send(socket, buffer, SendFlags::NOSIGNAL));
+        let sent =
+            this.send_at_once(|socket| rustix::net::send(socket, buffer, SendFlags::NOSIGNAL));
         match sent {
             Some(sent) => Poll::Ready(sent),
             None => match this.registered() {
@@ -125,7 +144,7 @@ impl AsyncWrite for Wire {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let sent = this.at_once(|socket| rustix::io::writev(socket, buffers));
+        let sent = this.send_at_once(|socket| rustix::io::writev(socket, buffers));
         match sent {
             Some(sent) => Poll::Ready(sent),
             None => match this.registered() {
