@@ -4,6 +4,7 @@
 //! all: a reader returns what it understood, or nothing, and reads a bounded number of bytes.
 
 pub(crate) mod cgroup;
+pub(crate) mod family;
 pub(crate) mod files;
 pub(crate) mod maps;
 pub(crate) mod rollup;

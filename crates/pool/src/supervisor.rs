@@ -8,7 +8,7 @@ mod pool;
 mod signals;
 mod upgrade;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kiuas_common::listener::{self, Inherited};
 use kiuas_common::{Shutdown, notify};
@@ -71,7 +71,7 @@ struct Supervisor {
     errands: Errands,
     tasks: Shutdown,
     invocation: Invocation,
-    /// An upgrade that waits for its check, by whom it was asked for.
+    /// An upgrade under way.
     upgrade: Option<Upgrade>,
     announced: bool,
     stopping: bool,
@@ -79,8 +79,15 @@ struct Supervisor {
 
 struct Upgrade {
     next: Invocation,
+    /// Who asked for it.
     reply: Option<oneshot::Sender<Answer>>,
+    /// When the program takes over; none before it has passed its check.
+    due: Option<Instant>,
 }
+
+/// What was answered just before an upgrade leaves the process in this time: the next program has none of
+/// the connections of the control socket.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
 impl Supervisor {
     fn start(
@@ -191,7 +198,10 @@ impl Supervisor {
             if self.pools.iter().all(|pool| pool.stage == Stage::Over) {
                 break;
             }
-            let deadline = self.pools.iter().filter_map(Pool::next_deadline).min();
+            self.take_over_if_due();
+            let upgrade = self.upgrade.as_ref().and_then(|upgrade| upgrade.due);
+            let deadlines = self.pools.iter().filter_map(Pool::next_deadline);
+            let deadline = deadlines.chain(upgrade).min();
             tokio::select! {
                 wish = self.signals.next() => self.signalled(wish),
                 Some((pool, event)) = self.inbox.recv() => self.happened(pool, event),
@@ -245,7 +255,7 @@ impl Supervisor {
                 command: Command::Upgrade { program },
                 reply,
             }) => self.want_upgrade(program, reply),
-            Event::Checked(result) => self.upgrade(result),
+            Event::Checked(result) => self.checked(result),
             event => {
                 if let Some(pool) = self.pools.get_mut(pool) {
                     pool.happened(event);
@@ -307,31 +317,50 @@ impl Supervisor {
             next.program = program;
         }
         next.check(&self.errands, &self.outbox, &self.tasks);
-        self.upgrade = Some(Upgrade { next, reply });
+        let due = None;
+        self.upgrade = Some(Upgrade { next, reply, due });
     }
 
     /// The new program has been asked whether it could go on.
-    fn upgrade(&mut self, checked: Result<(), String>) {
-        let Some(Upgrade { next, reply }) = self.upgrade.take() else {
+    fn checked(&mut self, result: Result<(), String>) {
+        let Some(upgrade) = &mut self.upgrade else {
             return;
         };
-        let problem = match checked {
+        let reply = upgrade.reply.take();
+        let problem = match result {
             _ if self.stopping => "the pool ends".to_owned(),
             Err(problem) => format!("the new program does not accept the settings: {problem}"),
             Ok(()) => {
-                // What has arrived and was not dealt with would be lost.
-                while let Ok((pool, event)) = self.inbox.try_recv() {
-                    self.happened(pool, event);
-                }
-                self.reap();
+                let mut told = reply.is_some();
                 answer(reply, Ok("the new program takes over".to_owned()));
-                let error = next.become_next(&self.pools);
-                tracing::error!(%error, "no upgrade: cannot execute the new program: {error}");
+                for pool in &mut self.pools {
+                    told |= pool.dismiss_who_waits();
+                }
+                let pause = if told { LAST_ANSWERS } else { Duration::ZERO };
+                upgrade.due = Some(Instant::now() + pause);
                 return;
             }
         };
+        self.upgrade = None;
         tracing::error!("no upgrade, nothing has changed: {problem}");
         answer(reply, Err(problem));
+    }
+
+    fn take_over_if_due(&mut self) {
+        let is_due = |upgrade: &mut Upgrade| upgrade.due.is_some_and(|due| due <= Instant::now());
+        let Some(Upgrade { next, .. }) = self.upgrade.take_if(is_due) else {
+            return;
+        };
+        if self.stopping {
+            return;
+        }
+        // What has arrived and was not dealt with would be lost.
+        while let Ok((pool, event)) = self.inbox.try_recv() {
+            self.happened(pool, event);
+        }
+        self.reap();
+        let error = next.become_next(&self.pools);
+        tracing::error!(%error, "no upgrade: cannot execute the new program: {error}");
     }
 }
 

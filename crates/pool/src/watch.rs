@@ -54,7 +54,7 @@ const SLOW_TICKS: u64 = 5;
 const MEMORY_TICKS: u64 = 20;
 /// Pause between two warnings about accept queues.
 const WARNINGS: Duration = Duration::from_secs(60);
-/// So long before a silent thread's deadline the symbols of its program are read.
+/// So long before the deadline of what hangs the symbols of its program are read.
 const PREPARATION: u64 = 3_000_000_000;
 
 /// What the monitor works with.
@@ -171,7 +171,10 @@ impl Watch {
         known.note_silences(pid, &snapshot);
         let usage = Usage {
             requests: snapshot.requests(),
-            resident: board.resident().unwrap_or(0),
+            resident: board
+                .resident()
+                .unwrap_or(0)
+                .saturating_add(known.slow.family),
             files: known.slow.files,
             cpu: known.slow.cpu,
         };
@@ -202,7 +205,7 @@ impl Watch {
     /// Reads the symbols of a program that will have to be named soon.
     fn prepare(&self, pid: i32, snapshot: &Snapshot) {
         let soon = snapshot.taken_at.saturating_add(PREPARATION);
-        if snapshot.has_stack_handler && stuck::next(snapshot).is_some_and(|at| at <= soon) {
+        if snapshot.has_stack_handler && stuck::suspected(snapshot).is_some_and(|at| at <= soon) {
             self.symbols.prepare(pid);
         }
     }

@@ -375,6 +375,22 @@ impl Pool {
         }
     }
 
+    /// Tells those who wait for a roll that the program which they asked goes now. True if there were any.
+    pub(super) fn dismiss_who_waits(&mut self) -> bool {
+        let all = self
+            .rolls_wanted
+            .drain(..)
+            .chain(self.rolls_running.drain(..));
+        let mut any = false;
+        for reply in all {
+            any = true;
+            let text = "the pool was upgraded meanwhile; the roll goes on, `kiuas-pool ctl status` shows what it comes to";
+            // Who asked may not wait any more.
+            drop(reply.send(Err(text.to_owned())));
+        }
+        any
+    }
+
     fn publish(&self) {
         let roster = &self.roster;
         let mut children: Vec<ChildView> = roster

@@ -13,6 +13,7 @@ use super::reading::Slow;
 use super::stuck;
 use super::tally::Counters;
 use super::verdict::{Silence, Verdict};
+use crate::proc::family::Family;
 use crate::proc::files;
 use crate::proc::rollup::Rollup;
 use crate::proc::stat::Stat;
@@ -124,7 +125,14 @@ impl Known {
     /// What is read once in a while.
     pub(crate) fn measure(&mut self, pid: i32, snapshot: &Snapshot, now: Instant) {
         let stat = Stat::of(pid);
-        let cpu = stat.map_or(self.slow.cpu, |stat| stat.cpu);
+        // One of ours starts no processes for its work, and is read without them.
+        let family = if snapshot.is_written {
+            Family::default()
+        } else {
+            Family::of(pid)
+        };
+        self.slow.family = family.resident;
+        let cpu = stat.map_or(self.slow.cpu, |stat| stat.cpu + family.cpu);
         let sample = Sample {
             at: now,
             loops: snapshot.sum(|thread| thread.loop_busy),

@@ -57,6 +57,8 @@ pub(crate) struct Slow {
     pub(crate) memory: Option<Rollup>,
     /// Processor time so far.
     pub(crate) cpu: Duration,
+    /// Resident memory of the processes that a program without a scoreboard has started, bytes.
+    pub(crate) family: u64,
     /// Open descriptors.
     pub(crate) files: Option<u64>,
     /// Busy share of its event loops, 0 to 1.

@@ -8,6 +8,8 @@ use kiuas_common::scoreboard::{Kind, SlotView, Snapshot, ThreadView};
 
 /// A thread that has been silent for longer is stuck: its heart beats ten times a second.
 pub(crate) const SILENT: u64 = 1_000_000_000;
+/// A handler that is in one poll for longer will hardly ever answer in time.
+const SUSPICIOUS: u64 = 300_000_000;
 
 /// True if the thread gives no sign of life.
 pub(crate) fn is_silent(thread: &ThreadView, now: u64) -> bool {
@@ -26,6 +28,19 @@ pub(crate) fn silent(snapshot: &Snapshot) -> impl Iterator<Item = (&ThreadView, 
 /// The first thread that hangs beyond a hard deadline, and what it hangs on.
 pub(crate) fn stuck(snapshot: &Snapshot) -> Option<(&ThreadView, &SlotView)> {
     silent(snapshot).find(|(_, slot)| slot.is_overdue(snapshot.taken_at))
+}
+
+/// The deadline of what a thread has been polling for suspiciously long, though nobody would call it
+/// silent yet: the next that may be beyond its limit.
+pub(crate) fn suspected(snapshot: &Snapshot) -> Option<u64> {
+    let long = |thread: &&ThreadView| {
+        let since = thread.poll_since.unwrap_or(snapshot.taken_at);
+        snapshot.taken_at.saturating_sub(since) > SUSPICIOUS
+    };
+    let threads = snapshot.threads.iter().filter(long);
+    threads
+        .filter_map(|thread| snapshot.slot(thread.polled?)?.hard_deadline)
+        .min()
 }
 
 /// When the next silent thread will be stuck.
