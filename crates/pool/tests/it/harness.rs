@@ -1,14 +1,17 @@
 //! A running pool, its children's orders, and waiting for what must come.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest wait for anything that must happen.
@@ -16,18 +19,43 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program that the tests supervise.
 pub(crate) fn echo_child() -> PathBuf {
+    example(
+        "echo_child",
+        "cargo build -p kiuas-pool --example echo_child",
+    )
+}
+
+/// An example of this workspace; `build` makes it where the tests of all packages are not run together.
+pub(crate) fn example(name: &str, build: &str) -> PathBuf {
+    built(Path::new("examples").join(name), build)
+}
+
+/// A program of another package of this workspace.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    built(name, &format!("cargo build -p {name}"))
+}
+
+fn built(place: impl AsRef<Path>, build: &str) -> PathBuf {
     let test = std::env::current_exe().expect("path of the test");
     let target = test
         .parent()
         .and_then(Path::parent)
         .expect("target directory");
-    let child = target.join("examples/echo_child");
+    let program = target.join(place);
     assert!(
-        child.exists(),
-        "{} is built by `cargo test`",
-        child.display()
+        program.exists(),
+        "{} is missing: `{build}` builds it",
+        program.display()
     );
-    child
+    program
+}
+
+/// A shell script in `directory` that can be started in the place of the pool's program.
+pub(crate) fn script(directory: &Path, text: &str) -> PathBuf {
+    let path = directory.join("script");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("script");
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("mode");
+    path
 }
 
 /// Waits until `condition` gives something.
@@ -83,7 +111,11 @@ impl Orders {
 pub(crate) struct Pool {
     process: Child,
     lines: Arc<Mutex<Vec<String>>>,
-    _settings: TempDir,
+    settings: TempDir,
+}
+
+fn control_address(directory: &Path) -> String {
+    format!("unix:{}", directory.join("control").display())
 }
 
 impl Pool {
@@ -144,6 +176,11 @@ impl Pool {
         ] {
             pool.env_remove(name);
         }
+        // Variables win over settings.
+        if !text.contains("control = ") {
+            let control = control_address(settings.path());
+            pool.env("KIUAS__POOL__WEB__CONTROL", control);
+        }
         prepare(&mut pool);
         let mut process = pool.spawn().expect("kiuas-pool");
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -152,7 +189,7 @@ impl Pool {
         Self {
             process,
             lines,
-            _settings: settings,
+            settings,
         }
     }
 
@@ -216,6 +253,40 @@ impl Pool {
             .collect()
     }
 
+    /// Where it keeps the sockets of its children.
+    pub(crate) fn runtime_directory(&self) -> PathBuf {
+        let all = std::fs::read_dir(self.settings.path()).expect("directory");
+        let is_it = |path: &PathBuf| path.to_string_lossy().contains("/kiuas-pool-");
+        all.filter_map(|entry| Some(entry.ok()?.path()))
+            .find(is_it)
+            .expect("runtime directory")
+    }
+
+    /// `kiuas-pool ctl ARGUMENTS`, with an answer or without.
+    pub(crate) fn try_ctl(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_kiuas-pool"))
+            .arg("ctl")
+            .args(["--control", &control_address(self.settings.path())])
+            .args(arguments)
+            .output()
+            .expect("kiuas-pool ctl")
+    }
+
+    /// The same; the pool does what it is asked.
+    #[track_caller]
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> String {
+        let output = self.try_ctl(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}\n{}", self.output());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// `kiuas-pool ctl VERB --json`.
+    #[track_caller]
+    pub(crate) fn report(&self, verb: &str) -> Value {
+        serde_json::from_str(&self.ctl(&[verb, "--json"])).expect("JSON")
+    }
+
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let process = &mut self.process;
         eventually("the pool ends", || process.try_wait().expect("wait"))
@@ -250,4 +321,10 @@ fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
 )]
 pub(crate) fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
+}
+
+/// A figure for whoever reads the test's output; nothing is made of it.
+#[expect(clippy::print_stdout, reason = "figures that no test may assert")]
+pub(crate) fn say(text: &str) {
+    println!("MEASURED: {text}");
 }

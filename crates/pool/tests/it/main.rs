@@ -6,13 +6,27 @@
 )]
 
 mod balance;
+mod churn;
 mod cli;
 mod client;
+mod exhaustion;
+mod faults;
+mod foreign;
+mod front;
 mod harness;
+mod hostile;
+mod init;
 mod launch;
+mod leftovers;
+mod limits;
+mod load;
+mod orders;
 mod orphan;
 mod restart;
 mod roll;
 mod seen;
 mod socket;
 mod stop;
+mod trouble;
+mod upgrade;
+mod versions;

@@ -2,8 +2,9 @@
 
 use rustix::process::Signal;
 
-use crate::client::{Connection, Load, get};
+use crate::client::{Connection, get};
 use crate::harness::{Orders, Pool, eventually};
+use crate::load::Load;
 
 const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
@@ -25,13 +26,7 @@ fn rolls_under_load_lose_no_request() {
         });
     }
 
-    let (answered, failures) = load.finish();
-    assert_eq!(
-        failures,
-        Vec::<String>::new(),
-        "after {answered} answers:\n{}",
-        pool.output()
-    );
+    load.finish().is_flawless(&pool.output());
     assert_eq!(get(address, "/").expect("answer").field("text"), "4");
     let rolled = pool.wait_for("its successor took over", 8);
     assert!(
@@ -59,8 +54,7 @@ fn a_broken_new_version_leaves_the_old_one_serving() {
         line.contains("exit status 9") && line.contains("renewed=0"),
         "{line}"
     );
-    let (answered, failures) = load.finish();
-    assert_eq!(failures, Vec::<String>::new(), "after {answered} answers");
+    load.finish().is_flawless(&pool.output());
     assert_eq!(get(address, "/").expect("answer").field("text"), "old");
     assert_eq!(pool.children(), before);
     // The next version may be better.
