@@ -213,11 +213,17 @@ impl Launcher {
             })?;
         Ok(Launched {
             pid,
-            listening: mailbox.listen(pid, self.outbox.clone(), &self.tasks),
+            listening: self.hear(mailbox, pid),
             probe: self.probe(pid, private.map(|(path, _)| path)),
             scoreboard,
             board,
         })
+    }
+
+    /// Hears what a child says.
+    pub(crate) fn hear(&self, mailbox: Mailbox, pid: Pid) -> Listening {
+        let tells_ready = self.settings.readiness() == Ready::Notify;
+        mailbox.listen(pid, tells_ready, self.outbox.clone(), &self.tasks)
     }
 
     /// The asking of an adopted child that is not ready yet.

@@ -90,8 +90,15 @@ impl Mailbox {
         &self.path
     }
 
-    /// Passes on what `pid` says, until the result is dropped.
-    pub(crate) fn listen(self, pid: Pid, outbox: Outbox, tasks: &Shutdown) -> Listening {
+    /// Passes on what `pid` says, until the result is dropped. That it is ready counts only if it
+    /// `tells_ready`: gunicorn says so before its workers have read the application.
+    pub(crate) fn listen(
+        self,
+        pid: Pid,
+        tells_ready: bool,
+        outbox: Outbox,
+        tasks: &Shutdown,
+    ) -> Listening {
         let Self { path, socket } = self;
         let socket = Arc::new(socket);
         let heard = Arc::clone(&socket);
@@ -101,6 +108,9 @@ impl Mailbox {
                 match heard.recv(&mut buffer).await {
                     Ok(length) => {
                         for event in read(&buffer[..length], pid) {
+                            if matches!(event, Event::Ready(_)) && !tells_ready {
+                                continue;
+                            }
                             if !outbox.send(event).await {
                                 return;
                             }

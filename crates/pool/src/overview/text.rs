@@ -83,7 +83,7 @@ impl Overview {
             totals.panics,
             totals.stuck,
         );
-        let refused: u64 = totals.refused.iter().sum();
+        let refused: u64 = totals.refused.iter().copied().fold(0, u64::saturating_add);
         if refused > 0 {
             text.push_str(&format!(", {refused} refused"));
         }

@@ -210,7 +210,7 @@ impl Pool {
             None
         };
         let held = Held {
-            listening: mailbox.listen(pid, self.outbox.clone(), &self.tasks),
+            listening: self.launcher.hear(mailbox, pid),
             _probe: probe,
             board,
             number: child.number,

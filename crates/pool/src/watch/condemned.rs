@@ -42,7 +42,7 @@ impl Condemned {
             // The thread came back. It leaves as any other that is replaced.
             return false;
         }
-        let nobody_suffers = stuck::innocents(snapshot) == 0;
+        let nobody_suffers = stuck::innocents(snapshot) == 0 && stuck::waiting(snapshot) == 0;
         match phase {
             Phase::Draining { since } => nobody_suffers || now - since >= grace,
             // Nothing of it serves, or it eats the memory of all others.

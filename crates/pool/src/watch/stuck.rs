@@ -70,6 +70,20 @@ pub(crate) fn innocents(snapshot: &Snapshot) -> usize {
     snapshot.slots.iter().filter(counts).count()
 }
 
+/// How many connections of threads that are well wait, or may bring a request at any moment: endless
+/// things and what is under way aside. A request that was sent and not yet read is on no board.
+pub(crate) fn waiting(snapshot: &Snapshot) -> usize {
+    let live = snapshot.threads.iter();
+    let live = live.filter(|thread| !is_silent(thread, snapshot.taken_at));
+    live.map(|thread| {
+        let shown = |slot: &&SlotView| slot.thread == Some(thread.index);
+        let shown = snapshot.slots.iter().filter(shown).count();
+        let open = usize::try_from(thread.connections).unwrap_or(usize::MAX);
+        open.saturating_sub(shown)
+    })
+    .fold(0, usize::saturating_add)
+}
+
 /// True if no thread is well.
 pub(crate) fn is_dead(snapshot: &Snapshot) -> bool {
     let now = snapshot.taken_at;

@@ -97,10 +97,10 @@ fn a_child_younger_than_its_minimum_is_recycled_for_no_limit() {
 
 #[test]
 fn a_child_that_has_grown_is_recycled_without_a_loss() {
-    let limited = Limited::by(&["min_lifetime = '100ms'", "rss_soft = '120MiB'"]);
+    let limited = Limited::by(&["min_lifetime = '100ms'", "rss_soft = '100MiB'"]);
     for _ in 0..4 {
         assert_eq!(
-            get(&limited.target, "/leak?mb=50").expect("answer").status,
+            get(&limited.target, "/leak?mb=120").expect("answer").status,
             200
         );
     }
@@ -118,10 +118,8 @@ fn a_child_that_grows_beyond_measure_is_killed_when_its_neighbours_have_finished
     let limited = Limited::by(&["rss_hard = '150MiB'", "hard_grace = '5s'"]);
     let neighbours = Load::of(&limited.target, [Client::fresh("/sleep?ms=300"); 8]);
     neighbours.goes_on(8);
-    assert_eq!(
-        get(&limited.target, "/leak?mb=200").expect("answer").status,
-        200
-    );
+    // It may itself be cut: it is what takes the memory.
+    drop(get(&limited.target, "/leak?mb=200"));
     let line = limited.ends("rss_hard", 1).remove(0);
     say(&line);
     neighbours.goes_on(8);
