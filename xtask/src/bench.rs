@@ -5,10 +5,14 @@
 
 mod cost;
 mod load;
+mod pool;
 mod proxy;
 mod report;
+mod server;
 #[cfg(test)]
 mod tests;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -20,10 +24,13 @@ Examples:
   cargo xtask bench proxy                          every work, 7 rounds, with all peers installed
   cargo xtask bench proxy --only cache --rounds 3  the works with `cache` in their name, fewer rounds
   cargo xtask bench proxy --peers nginx            beside nginx alone
+  cargo xtask bench pool                           every work of the pool, 5 rounds
+  cargo xtask bench pool --only roll               the works with `roll` in their name
 
-Needs nginx, wrk, h2load and openssl (HAProxy and Caddy are measured where they are installed) and
-installs what is missing from Debian's packages. Servers run on one core, load and application on
-another. The table goes to standard output, the same as JSON to .kiuas/bench/NAME.json.
+`proxy` needs nginx, wrk, h2load and openssl (HAProxy and Caddy are measured where they are installed),
+`pool` wrk; what is missing is installed from Debian's packages. uWSGI, gunicorn, granian and Pyramid come
+from PyPI into .kiuas/bench/python. Where CPU time counts, servers run on one core, load and application
+on another. The table goes to standard output, the same as JSON to .kiuas/bench/NAME.json.
 
 Exit codes: 0 measured, 1 something failed, 64 wrong usage, 130 interrupted. A figure that misses its
 goal is marked, and is no failure.";
@@ -35,9 +42,9 @@ pub(crate) struct Arguments {
     /// What is measured
     #[arg(value_enum)]
     name: Name,
-    /// Rounds; each measures every server once
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
+    /// Rounds; each measures every server once [default: proxy 7, pool 5]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// Seconds of load for each server in a round
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
@@ -50,10 +57,24 @@ pub(crate) struct Arguments {
     /// Install nothing; say what is missing
     #[arg(long)]
     no_install: bool,
+    /// Take our programs from this directory of cargo's instead of building them with profile `dist`
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Whether the work of this name is to be measured.
+    fn wants(&self, work: &str) -> bool {
+        self.only
+            .as_ref()
+            .is_none_or(|only| work.to_lowercase().contains(&only.to_lowercase()))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Name {
+    /// The worker pool beside uWSGI, gunicorn, granian and actix-web alone
+    Pool,
     /// The front proxy beside nginx, HAProxy and Caddy
     Proxy,
 }
@@ -64,6 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let checkout = Checkout::find()?;
     let _lock = checkout.lock("bench")?;
     match arguments.name {
+        Name::Pool => pool::run(arguments, &checkout, &interrupt),
         Name::Proxy => proxy::run(arguments, &checkout, &interrupt),
     }
 }

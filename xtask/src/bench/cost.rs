@@ -66,19 +66,26 @@ fn first_number(text: &str) -> Option<u64> {
 
 /// Memory that `processes` have for themselves (`Private_Dirty`), in KiB.
 pub(super) fn private_kib(processes: &[u32]) -> u64 {
+    memory(processes, "Private_Dirty:")
+}
+
+/// Memory of `processes`, what they share with others divided among them (`Pss`), in KiB.
+pub(super) fn pss_kib(processes: &[u32]) -> u64 {
+    memory(processes, "Pss:")
+}
+
+fn memory(processes: &[u32], key: &str) -> u64 {
     let mut sum = 0;
     for process in processes {
         if let Ok(text) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
-            sum += private_dirty(&text).unwrap_or(0);
+            sum += kib(&text, key).unwrap_or(0);
         }
     }
     sum
 }
 
 /// `Private_Dirty:   123 kB`.
-pub(super) fn private_dirty(smaps: &str) -> Option<u64> {
-    let line = smaps
-        .lines()
-        .find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+pub(super) fn kib(smaps: &str, key: &str) -> Option<u64> {
+    let line = smaps.lines().find_map(|line| line.strip_prefix(key))?;
     first_number(line)
 }

@@ -7,8 +7,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::output;
 
-/// The core of load and application; servers under test have the other one.
+/// The core of load and application.
 pub(super) const LOAD_CORE: &str = "1";
+/// The core of the servers under test.
+pub(super) const SERVER_CORE: &str = "0";
 
 /// One kind of load.
 #[derive(Debug, Clone)]
@@ -75,7 +77,8 @@ pub(super) fn pinned(core: &str, program: &Path) -> Command {
     command
 }
 
-fn wrk(url: &str, seconds: f64, connections: u32, close: bool) -> Result<Outcome> {
+/// Load of wrk with so many connections; `close`: a connection for each request.
+pub(super) fn wrk(url: &str, seconds: f64, connections: u32, close: bool) -> Result<Outcome> {
     let mut command = pinned(LOAD_CORE, Path::new("wrk"));
     command.args(["-t1", "--latency", "--timeout", "8s"]);
     command.arg(format!("-c{connections}"));

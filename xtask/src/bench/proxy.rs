@@ -12,7 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::load::{LOAD_CORE, Load, Place, pinned};
-use super::report::{self, Machine, Row, Sample, Series};
+use super::report::table::{head, line};
+use super::report::{self, Machine, Row, Sample, Series, Summary};
 use super::{Arguments, cost};
 use crate::checkout::Checkout;
 use crate::console::say;
@@ -21,6 +22,8 @@ use crate::packages::{self, BENCH};
 use server::{Kind, Server, Stage};
 use work::{Task, Work};
 
+/// Rounds, if nobody says how many.
+const ROUNDS: u32 = 7;
 /// Load before the first round, so that connections, caches and tables are warm.
 const WARM_UP: f64 = 1.0;
 
@@ -29,18 +32,16 @@ pub(super) fn run(arguments: &Arguments, checkout: &Checkout, interrupt: &Interr
     packages::require(&[&BENCH], !arguments.no_install, interrupt)?;
     let works: Vec<Work> = work::all()
         .into_iter()
-        .filter(|work| {
-            arguments
-                .only
-                .as_ref()
-                .is_none_or(|only| work.name.to_lowercase().contains(&only.to_lowercase()))
-        })
+        .filter(|work| arguments.wants(work.name))
         .collect();
     if works.is_empty() {
         bail!("no work has that text in its name");
     }
-    stage::build(checkout, interrupt)?;
-    let (stage, place, _runtime) = stage::set(checkout, interrupt)?;
+    let programs = match &arguments.programs {
+        Some(directory) => directory.clone(),
+        None => stage::build(checkout, interrupt)?,
+    };
+    let (stage, place, _runtime) = stage::set(checkout, &programs, interrupt)?;
     let _application = server::application(&stage)?;
     let servers = start(arguments, &stage)?;
     let peers: Vec<String> = servers
@@ -50,12 +51,12 @@ pub(super) fn run(arguments: &Arguments, checkout: &Checkout, interrupt: &Interr
         .collect();
     let versions = Kind::PEERS.iter().filter_map(|kind| kind.version());
     let machine = Machine::this(versions.collect());
-    say(&report::head(&machine, &peers));
+    say(&head(&machine, &peers));
     let mut rows = Vec::new();
     for work in &works {
         let row = measure(work, &servers, arguments, &place, interrupt)
             .with_context(|| format!("cannot measure `{}`", work.name))?;
-        say(&row.line(&peers));
+        say(&line(&row, &peers));
         rows.push(row);
     }
     let path = checkout.state("bench")?.join("proxy.json");
@@ -103,7 +104,7 @@ fn measure(
             for server in &able {
                 load.run(&work.url(server), WARM_UP, place)?;
             }
-            arguments.rounds
+            arguments.rounds.unwrap_or(ROUNDS)
         }
         // What an allocator keeps from one round would be missing in the next.
         Task::Idle(_) => 1,
@@ -119,7 +120,9 @@ fn measure(
     }
     Ok(Row {
         work: work.name.to_owned(),
-        goal: work.goal,
+        unit: work.unit(),
+        summary: Summary::Median,
+        goals: vec![work.goal],
         series,
     })
 }
@@ -144,10 +147,11 @@ fn requests(
     }
     let requests = outcome.requests as f64;
     Ok(Sample {
-        cost: used.as_secs_f64() * 1e6 / requests,
-        rate: requests / seconds.max(1.0).round(),
-        p99_us: outcome.p99_us,
+        figure: used.as_secs_f64() * 1e6 / requests,
+        rate: Some(requests / seconds.max(1.0).round()),
+        p99_us: Some(outcome.p99_us),
         failed: outcome.failed,
+        ..Sample::default()
     })
 }
 
@@ -181,9 +185,7 @@ fn idle(work: &Work, count: u32, server: &Server, place: &Place) -> Result<Sampl
     drop(visitors.stdin.take());
     visitors.wait()?;
     Ok(Sample {
-        cost: after.saturating_sub(before) as f64 / f64::from(count),
-        rate: 0.0,
-        p99_us: 0.0,
-        failed: 0,
+        figure: after.saturating_sub(before) as f64 / f64::from(count),
+        ..Sample::default()
     })
 }

@@ -1,23 +1,38 @@
-//! Medians, ratios, the table and the JSON.
+//! What was found: samples, goals, medians and the JSON. How it is printed is in `table` and `block`.
 
+pub(super) mod block;
+mod machine;
+pub(super) mod table;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+pub(super) use machine::Machine;
+
 use crate::console::say;
 
+/// The server that is ours, in every table.
+pub(super) const OURS: &str = "kiuas";
+
 /// One server in one round of one work.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(super) struct Sample {
-    /// CPU time for one request, in microseconds; for works about memory, KiB a connection.
-    pub(super) cost: f64,
+    /// What the work is about, in the unit of its row.
+    pub(super) figure: f64,
     /// Requests a second.
-    pub(super) rate: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rate: Option<f64>,
     /// 99th percentile (HTTP/2: maximum) of the time to an answer, in microseconds.
-    pub(super) p99_us: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) p99_us: Option<f64>,
     /// Failed requests.
     pub(super) failed: u64,
+    /// What else was counted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) details: BTreeMap<String, f64>,
 }
 
 /// A server's samples of one work.
@@ -30,62 +45,47 @@ pub(super) struct Series {
 }
 
 /// What was found about one work.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Row {
     /// The work.
     pub(super) work: String,
+    /// Unit of the figures.
+    pub(super) unit: &'static str,
+    /// What stands for a server's rounds.
+    pub(super) summary: Summary,
     /// What should be reached.
-    pub(super) goal: Goal,
+    pub(super) goals: Vec<Goal>,
     /// Ours first.
     pub(super) series: Vec<Series>,
 }
 
-/// What a work should reach.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// What stands for all rounds of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Summary {
+    /// The middle one: for times and costs.
+    Median,
+    /// All of them: for what may never happen.
+    Sum,
+    /// The worst one.
+    Maximum,
+}
+
+/// What a work should reach. Every figure is the better the smaller it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Goal {
-    /// Requests per CPU second, ours divided by nginx's, at least.
-    Ratio(f64),
-    /// KiB a connection, at most.
-    KiB(f64),
-}
-
-/// The machine.
-#[derive(Debug, Serialize)]
-pub(super) struct Machine {
-    cores: usize,
-    processor: String,
-    kernel: String,
-    versions: Vec<String>,
-}
-
-impl Machine {
-    /// This one; `versions` are the peers'.
-    pub(super) fn this(versions: Vec<String>) -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let processor = read("/proc/cpuinfo")
-            .lines()
-            .find_map(|line| line.strip_prefix("model name"))
-            .map_or_else(String::new, |name| {
-                name.trim_start_matches([' ', '\t', ':']).to_owned()
-            });
-        Self {
-            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            processor,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            versions,
-        }
-    }
-
-    fn line(&self) -> String {
-        format!(
-            "{} cores, {}, Linux {}; {}",
-            self.cores,
-            self.processor,
-            self.kernel,
-            self.versions.join(", ")
-        )
-    }
+    /// The peer's figure divided by ours, at least; the median of the ratios within each round.
+    Ratio {
+        /// The peer.
+        peer: &'static str,
+        /// The smallest ratio that is good.
+        least: f64,
+    },
+    /// Ours, at most.
+    AtMost(f64),
+    /// Ours is not above the peer's.
+    NotAbove(&'static str),
 }
 
 /// The middle one.
@@ -101,19 +101,35 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+impl Summary {
+    fn of(self, values: impl Iterator<Item = f64>) -> f64 {
+        match self {
+            Self::Median => median(values),
+            Self::Sum => values.sum(),
+            Self::Maximum => values.fold(f64::NAN, f64::max),
+        }
+    }
+}
+
 impl Series {
-    fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.samples.iter().map(figure))
+    fn figure(&self, summary: Summary) -> f64 {
+        summary.of(self.samples.iter().map(|sample| sample.figure))
     }
 
-    /// How much more work a CPU second of ours does than one of `peer`: the median over the rounds.
+    /// How many times our figure the peer's is: the median over the rounds.
     fn ratio_to(&self, peer: &Self) -> f64 {
         median(
             self.samples
                 .iter()
                 .zip(&peer.samples)
-                .map(|(ours, theirs)| theirs.cost / ours.cost),
+                .map(|(ours, theirs)| theirs.figure / ours.figure),
         )
+    }
+
+    /// In milliseconds; `None` where none was measured.
+    fn p99_ms(&self) -> Option<f64> {
+        let known: Vec<f64> = self.samples.iter().filter_map(|it| it.p99_us).collect();
+        (!known.is_empty()).then(|| median(known) / 1000.0)
     }
 }
 
@@ -122,78 +138,37 @@ impl Row {
         self.series.iter().find(|series| series.server == server)
     }
 
-    /// What it reached, by the measure of its goal.
-    pub(super) fn reached(&self) -> Option<f64> {
-        let ours = self.series("kiuas")?;
-        match self.goal {
-            Goal::Ratio(_) => Some(ours.ratio_to(self.series("nginx")?)),
-            Goal::KiB(_) => Some(ours.median(|sample| sample.cost)),
+    /// What stands for the rounds of `server`.
+    pub(super) fn figure(&self, server: &str) -> Option<f64> {
+        Some(self.series(server)?.figure(self.summary))
+    }
+
+    /// What was reached, by the measure of `goal`; `None` if whom it speaks of was not measured.
+    pub(super) fn reached(&self, goal: Goal) -> Option<f64> {
+        match goal {
+            Goal::Ratio { peer, .. } => {
+                let ours = self.series(OURS)?;
+                Some(ours.ratio_to(self.series(peer)?))
+            }
+            Goal::AtMost(_) | Goal::NotAbove(_) => self.figure(OURS),
         }
     }
 
-    fn is_met(&self) -> bool {
-        match (self.reached(), self.goal) {
-            (Some(reached), Goal::Ratio(goal)) => reached >= goal,
-            (Some(reached), Goal::KiB(goal)) => reached <= goal,
-            (None, _) => false,
-        }
+    /// Whether `goal` is reached; `None` if nobody can tell.
+    pub(super) fn is_met(&self, goal: Goal) -> Option<bool> {
+        let reached = self.reached(goal)?;
+        Some(match goal {
+            Goal::Ratio { least, .. } => reached >= least,
+            Goal::AtMost(most) => reached <= most,
+            Goal::NotAbove(peer) => reached <= self.figure(peer)?,
+        })
     }
 
-    /// One line of the table.
-    pub(super) fn line(&self, peers: &[String]) -> String {
-        let goal = match self.goal {
-            Goal::Ratio(goal) => format!("≥ {goal:.2}"),
-            Goal::KiB(goal) => format!("≤ {goal:.0} KiB"),
-        };
-        let reached = self.reached().map_or_else(
-            || "–".to_owned(),
-            |reached| match self.goal {
-                Goal::Ratio(_) => format!("{reached:.2}"),
-                Goal::KiB(_) => format!("{reached:.1} KiB"),
-            },
-        );
-        let mark = if self.is_met() { " " } else { "!" };
-        let failed: u64 = self
-            .series
-            .iter()
-            .filter(|series| series.server == "kiuas")
-            .flat_map(|series| &series.samples)
-            .map(|sample| sample.failed)
-            .sum();
-        let mut line = format!("{:<34} {goal:>9} {reached:>9} {mark}", self.work);
-        for server in std::iter::once("kiuas").chain(peers.iter().map(String::as_str)) {
-            let figure = self.series(server).map_or_else(
-                || "–".to_owned(),
-                |series| {
-                    format!(
-                        "{:.1}/{:.1}",
-                        series.median(|sample| sample.cost),
-                        series.median(|sample| sample.p99_us) / 1000.0
-                    )
-                },
-            );
-            line.push_str(&format!(" {figure:>13}"));
-        }
-        if failed > 0 {
-            line.push_str(&format!("  {failed} of our requests failed"));
-        }
-        line
+    /// Requests that failed at `server`.
+    fn failed(&self, server: &str) -> u64 {
+        self.series(server)
+            .map_or(0, |it| it.samples.iter().map(|sample| sample.failed).sum())
     }
-}
-
-/// The head of the table.
-pub(super) fn head(machine: &Machine, peers: &[String]) -> String {
-    let mut head = format!(
-        "{}\nmicroseconds of CPU for a request / milliseconds to the 99th percentile; medians\n{:<34} {:>9} {:>9}  ",
-        machine.line(),
-        "work",
-        "goal",
-        "reached"
-    );
-    for server in std::iter::once("kiuas").chain(peers.iter().map(String::as_str)) {
-        head.push_str(&format!(" {server:>13}"));
-    }
-    head
 }
 
 /// Writes everything that was measured to `path`.

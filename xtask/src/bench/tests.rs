@@ -1,6 +1,7 @@
 use super::cost;
 use super::load::{microseconds, parse_h2load, parse_handshakes, parse_wrk};
-use super::report::median;
+use super::report::block::block;
+use super::report::{Goal, Row, Sample, Series, Summary, median};
 
 const WRK: &str = "\
 Running 1s test @ http://localhost:1/1k
@@ -79,8 +80,61 @@ fn own_cost_is_found_in_proc() {
     assert!(own.contains(&std::process::id()));
     assert!(!cost::cpu(&own[..1]).is_zero());
     assert!(cost::private_kib(&own[..1]) > 0);
-    assert_eq!(
-        cost::private_dirty("Private_Dirty:       42 kB\n"),
-        Some(42)
+    assert!(cost::pss_kib(&own[..1]) >= cost::private_kib(&own[..1]));
+    let smaps = "Pss:   50 kB\nPrivate_Dirty:       42 kB\n";
+    assert_eq!(cost::kib(smaps, "Private_Dirty:"), Some(42));
+}
+
+fn row(goals: &[Goal], summary: Summary, series: &[(&str, &[f64])]) -> Row {
+    let sample = |figure: &f64| Sample {
+        figure: *figure,
+        ..Sample::default()
+    };
+    Row {
+        work: "work".to_owned(),
+        unit: "ms",
+        summary,
+        goals: goals.to_vec(),
+        series: series
+            .iter()
+            .map(|(server, figures)| Series {
+                server: (*server).to_owned(),
+                samples: figures.iter().map(sample).collect(),
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn a_ratio_is_the_median_of_the_rounds_and_not_of_the_figures() {
+    let goal = Goal::Ratio {
+        peer: "peer",
+        least: 2.0,
+    };
+    let row = row(
+        &[goal],
+        Summary::Median,
+        &[("kiuas", &[1.0, 10.0, 4.0]), ("peer", &[3.0, 10.0, 8.0])],
     );
+    assert!((row.reached(goal).unwrap() - 2.0).abs() < 1e-9);
+    assert_eq!(row.is_met(goal), Some(true));
+}
+
+#[test]
+fn a_goal_about_a_peer_that_is_missing_is_neither_met_nor_missed() {
+    let goals = [Goal::NotAbove("peer"), Goal::AtMost(3.0)];
+    let row = row(&goals, Summary::Sum, &[("kiuas", &[1.0, 3.0])]);
+    assert_eq!(row.is_met(goals[0]), None);
+    assert_eq!(row.is_met(goals[1]), Some(false));
+    let block = block(&row);
+    assert!(block.contains("not above peer: 4, the peer was not measured"));
+    assert!(block.contains("at most 3: 4, MISSED"), "{block}");
+}
+
+#[test]
+fn the_worst_round_counts_where_one_is_too_many() {
+    let goals = [Goal::NotAbove("peer")];
+    let series: [(&str, &[f64]); 2] = [("kiuas", &[0.0, 2.0, 0.0]), ("peer", &[1.0, 1.0, 2.0])];
+    let row = row(&goals, Summary::Maximum, &series);
+    assert_eq!(row.is_met(goals[0]), Some(true));
 }

@@ -110,3 +110,11 @@ pub(crate) const BENCH: Need = Need {
             .all(|program| find(program).is_some())
     },
 };
+
+/// What measurements of the pool are made with.
+pub(crate) const WRK: Need = Need {
+    name: "wrk",
+    packages: &["wrk", "util-linux"],
+    units: &[],
+    met: || find("wrk").is_some() && find("taskset").is_some(),
+};

@@ -5,4 +5,5 @@
 
 mod bench;
 mod dev;
+mod measure;
 mod usage;

@@ -1,21 +1,15 @@
 //! The servers under test and the application behind them.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use rustix::process::Signal;
+use anyhow::{Context, Result};
 
-use super::super::load::{LOAD_CORE, pinned};
+use super::super::load::{LOAD_CORE, SERVER_CORE, pinned};
+use super::super::server::{free_port, service, wait};
 use crate::interrupt::Interrupt;
-use crate::process::{Ending, Log, Service, find};
-
-/// The core of the servers under test.
-const SERVER_CORE: &str = "0";
-const START: Duration = Duration::from_secs(15);
+use crate::process::{Service, find};
 
 /// A server that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +67,10 @@ impl Kind {
             Self::Caddy => {
                 command.arg("run").arg("--config").arg(file);
                 command.env("GOMAXPROCS", "1");
+                // It keeps its last configuration; its option against that is younger than Debian's.
+                let directory = file.parent().unwrap_or(file);
+                command.env("XDG_CONFIG_HOME", directory);
+                command.env("XDG_DATA_HOME", directory);
             }
         }
     }
@@ -141,7 +139,7 @@ impl Server {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = pinned(SERVER_CORE, &program);
         kind.arguments(&mut command, &file);
-        let service = service(kind.name(), command, stage)?;
+        let service = service(kind.name(), command, &stage.directory, &stage.interrupt)?;
         let mut server = Self {
             kind,
             http,
@@ -149,7 +147,12 @@ impl Server {
             rsa,
             service,
         };
-        wait(&mut server.service, &[http, https], stage)?;
+        wait(
+            &mut server.service,
+            &[http, https],
+            &stage.directory,
+            &stage.interrupt,
+        )?;
         Ok(Some(server))
     }
 
@@ -166,49 +169,17 @@ pub(super) fn application(stage: &Stage) -> Result<Service> {
     let program = find("nginx").context("nginx is missing")?;
     let mut command = pinned(LOAD_CORE, &program);
     command.arg("-c").arg(&file);
-    let mut service = service("app", command, stage)?;
-    wait(&mut service, &[stage.app], stage)?;
+    let mut service = service("app", command, &stage.directory, &stage.interrupt)?;
+    wait(
+        &mut service,
+        &[stage.app],
+        &stage.directory,
+        &stage.interrupt,
+    )?;
     Ok(service)
-}
-
-fn service(name: &str, command: Command, stage: &Stage) -> Result<Service> {
-    let ending = Ending {
-        signal: Signal::TERM,
-        patience: Duration::from_secs(3),
-    };
-    let log = Log::Directory(stage.directory.clone());
-    Service::start(name, command, &log, ending, &stage.interrupt)
 }
 
 fn filled(text: &str, stage: &Stage) -> String {
     text.replace("@DIR@", &stage.directory.to_string_lossy())
         .replace("@APP@", &stage.app.to_string())
-}
-
-/// A port that was free a moment ago: the peers cannot tell which one they chose.
-pub(super) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
-}
-
-fn wait(service: &mut Service, ports: &[u16], stage: &Stage) -> Result<()> {
-    let begun = Instant::now();
-    for port in ports {
-        let address = SocketAddr::from(([127, 0, 0, 1], *port));
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            stage.interrupt.check()?;
-            if service.ended().is_some() || begun.elapsed() > START {
-                bail!(
-                    "{} does not listen on port {port}; its log is {}",
-                    service.name(),
-                    stage
-                        .directory
-                        .join(format!("{}.log", service.name()))
-                        .display()
-                );
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-    Ok(())
 }

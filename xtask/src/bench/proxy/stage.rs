@@ -1,28 +1,34 @@
 //! What has to be there before a server starts: the build, certificates, files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use super::super::load::Place;
-use super::server::{Stage, free_port};
+use super::super::server::free_port;
+use super::server::Stage;
 use crate::checkout::{Checkout, Runtime, remove};
 use crate::interrupt::Interrupt;
 use crate::process::{cargo, output, succeed};
 
-/// Builds what is measured as it is meant to run.
-pub(super) fn build(checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
+/// Builds what is measured as it is meant to run, and says where it is.
+pub(super) fn build(checkout: &Checkout, interrupt: &Interrupt) -> Result<PathBuf> {
     let mut command = cargo();
     command.current_dir(checkout.root());
     command.args(["build", "--profile=dist", "--package=kiuas-proxy"]);
     command.args(["--bin=kiuas-proxy", "--example=visitors"]);
-    succeed(&mut command, interrupt)
+    succeed(&mut command, interrupt)?;
+    Ok(checkout.target().join("dist"))
 }
 
 /// Makes an empty directory and fills it. The directory of sockets goes with [`Runtime`].
-pub(super) fn set(checkout: &Checkout, interrupt: &Interrupt) -> Result<(Stage, Place, Runtime)> {
+pub(super) fn set(
+    checkout: &Checkout,
+    programs: &Path,
+    interrupt: &Interrupt,
+) -> Result<(Stage, Place, Runtime)> {
     let runtime = checkout.runtime("bench")?;
     let directory = runtime.path().to_owned();
     remove(&checkout.state("bench")?.join("proxy.json"))?;
@@ -33,10 +39,9 @@ pub(super) fn set(checkout: &Checkout, interrupt: &Interrupt) -> Result<(Stage, 
         &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
     )?;
     certificate(&directory, "rsa", &["rsa:2048"])?;
-    let built = checkout.target().join("dist");
     let stage = Stage {
         app: free_port()?,
-        program: built.join("kiuas-proxy"),
+        program: programs.join("kiuas-proxy"),
         interrupt: interrupt.clone(),
         directory: directory.clone(),
     };
@@ -47,7 +52,7 @@ pub(super) fn set(checkout: &Checkout, interrupt: &Interrupt) -> Result<(Stage, 
     ];
     fs::write(directory.join("trusted.pem"), both.concat())?;
     let place = Place {
-        visitors: built.join("examples/visitors"),
+        visitors: programs.join("examples/visitors"),
         certificate: directory.join("trusted.pem"),
     };
     Ok((stage, place, runtime))

@@ -38,6 +38,14 @@ impl Work {
         !self.without.contains(&kind)
     }
 
+    /// What its figures count.
+    pub(super) fn unit(&self) -> &'static str {
+        match self.task {
+            Task::Requests(_) => "µs",
+            Task::Idle(_) => "KiB",
+        }
+    }
+
     pub(super) fn is_secure(&self) -> bool {
         !matches!(self.port, Port::Http)
     }
@@ -73,7 +81,10 @@ fn work(name: &'static str, goal: f64, port: Port, path: &'static str, load: Loa
     };
     Work {
         name,
-        goal: Goal::Ratio(goal),
+        goal: Goal::Ratio {
+            peer: "nginx",
+            least: goal,
+        },
         task: Task::Requests(load),
         port,
         path,
@@ -198,7 +209,7 @@ pub(super) fn all() -> Vec<Work> {
     ] {
         works.push(Work {
             name,
-            goal: Goal::KiB(goal),
+            goal: Goal::AtMost(goal),
             task: Task::Idle(3000),
             port,
             path: "/1k",
