@@ -6,6 +6,7 @@
 //!
 //! A look-up takes one lock of the sharded map, for reading, and copies nothing but a head.
 
+mod collector;
 pub mod control;
 pub mod date;
 mod disk;
@@ -27,8 +28,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+pub use collector::CacheCollector;
 use disk::Disk;
 use entry::Entry;
 pub use explain::Explained;
@@ -203,6 +206,33 @@ impl Cache {
     pub fn disk_used(&self) -> u64 {
         let disk = self.disk.load();
         disk.as_ref().map_or(0, |disk| disk.used())
+    }
+
+    /// Answers that the disk did not take.
+    #[must_use]
+    pub fn unwritten(&self) -> u64 {
+        let disk = self.disk.load();
+        disk.as_ref().map_or(0, |disk| disk.unwritten())
+    }
+
+    /// Another process is about to use the same directory (`true`), or does not after all: until then
+    /// nothing is written there.
+    pub fn suspend_writes(&self, suspended: bool) {
+        if let Some(disk) = &*self.disk.load() {
+            disk.suspend(suspended);
+        }
+    }
+
+    /// Waits until everything is found that earlier processes left on the disk, at most so long.
+    pub async fn found(&self, patience: Duration) {
+        if let Some(disk) = self.disk.load_full() {
+            let in_time = tokio::time::timeout(patience, disk.found()).await;
+            if in_time.is_err() {
+                tracing::info!(
+                    "answers on the disk are still being found: until then they are fetched anew"
+                );
+            }
+        }
     }
 
     /// The last answer for `key` was not storable: requests for it need not wait for each other.

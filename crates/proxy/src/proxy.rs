@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiuas_common::admin::{self, Health};
 use kiuas_common::listener::ListenerError;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::SinkError;
 use crate::admin::{Context, Store, StoreError};
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheCollector};
 use crate::listeners::{self, ListenersError, Private};
 use crate::meter::Meter;
 use crate::operation::{
@@ -26,6 +27,9 @@ use crate::tls::{self, Finding, TlsError};
 use crate::tunnel::Tunnels;
 use crate::upstream::{self, UpstreamCollector};
 use crate::worker::Shared;
+
+/// How long an upgrade waits for what lies on the cache's disk.
+const SCAN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a proxy does not start or ends early.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +149,8 @@ impl Proxy {
         health.set_ready(true);
         notify::ready();
         if let Some(predecessor) = predecessor.take() {
+            // Warm: what the older process has on the disk is known before this one serves.
+            running.shared.cache.found(SCAN_PATIENCE).await;
             predecessor.replace();
         }
 
@@ -206,6 +212,7 @@ impl Proxy {
         let store = Store::open(settings.state.as_deref(), &shared)?;
         password::watch(&shared.shutdown);
         metrics.collect(Box::new(UpstreamCollector(Arc::clone(&shared.plans))));
+        metrics.collect(Box::new(CacheCollector(Arc::clone(&shared.cache))));
         let threads =
             Threads::start(settings.thread_count(), &shared).map_err(ProxyError::Start)?;
         open_admin(&settings, &mut private, &shared, health.clone(), metrics)

@@ -17,10 +17,12 @@ mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use http::HeaderMap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::entry::Entry;
 use super::key::{Key, KeyRef};
@@ -38,6 +40,7 @@ const PROMOTED: u64 = 256 << 10;
 pub(super) struct Disk {
     shared: Arc<Shared>,
     jobs: SyncSender<Job>,
+    found: watch::Receiver<bool>,
 }
 
 /// What the serving threads and the writer share.
@@ -45,6 +48,10 @@ pub(super) struct Disk {
 struct Shared {
     directory: PathBuf,
     index: Mutex<Index>,
+    /// Another process uses the directory.
+    suspended: AtomicBool,
+    /// Answers that were not written.
+    unwritten: AtomicU64,
 }
 
 impl Shared {
@@ -68,13 +75,20 @@ impl Disk {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             index: Mutex::new(Index::new(capacity)),
+            suspended: AtomicBool::new(false),
+            unwritten: AtomicU64::new(0),
         });
         let (jobs, queue) = sync_channel(MOST_WAITING);
-        let writer = Writer::new(Arc::clone(&shared), queue);
+        let (tell, found) = watch::channel(false);
+        let writer = Writer::new(Arc::clone(&shared), queue, tell);
         std::thread::Builder::new()
             .name("cache-disk".to_owned())
             .spawn(move || writer.run())?;
-        Ok(Self { shared, jobs })
+        Ok(Self {
+            shared,
+            jobs,
+            found,
+        })
     }
 
     /// True if this is the tier in `directory`.
@@ -87,11 +101,30 @@ impl Disk {
         self.shared.index.lock().resize(capacity);
     }
 
+    /// From now on nothing is written, or it is again.
+    pub(super) fn suspend(&self, suspended: bool) {
+        self.shared.suspended.store(suspended, Ordering::Relaxed);
+    }
+
+    /// Answers that were not written.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.shared.unwritten.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all files of earlier processes are found.
+    pub(super) async fn found(&self) {
+        // The thread that finds them lives as long as this.
+        drop(self.found.clone().wait_for(|found| *found).await);
+    }
+
     /// Writes `entry`, some time. Older answers to the same requests are forgotten at once.
     pub(super) fn put(&self, entry: &Arc<Entry>) {
         let number = {
             let mut index = self.shared.index.lock();
             index.supersede(&entry.key, &entry.head.selection);
+            if self.shared.suspended.load(Ordering::Relaxed) {
+                return;
+            }
             index.enter()
         };
         let job = Job {
@@ -100,6 +133,7 @@ impl Disk {
         };
         if self.jobs.try_send(job).is_err() {
             self.shared.index.lock().leave(number);
+            self.shared.unwritten.fetch_add(1, Ordering::Relaxed);
         }
     }
 

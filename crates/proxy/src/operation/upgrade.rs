@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::CommandFdExt;
@@ -19,6 +20,7 @@ use tokio::process::{Child, Command};
 use super::Running;
 use super::Secrets;
 use super::handover::{FORM, Handover, MOST, READY, VARIABLE};
+use crate::cache::Cache;
 use crate::listeners;
 
 /// For `NEW check`.
@@ -100,6 +102,28 @@ impl Drop for Newborn {
     }
 }
 
+/// The cache's disk is the new process's; ours again when dropped.
+struct WritesPaused(Option<Arc<Cache>>);
+
+impl WritesPaused {
+    fn new(cache: Arc<Cache>) -> Self {
+        cache.suspend_writes(true);
+        Self(Some(cache))
+    }
+
+    fn for_good(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for WritesPaused {
+    fn drop(&mut self) {
+        if let Some(cache) = &self.0 {
+            cache.suspend_writes(false);
+        }
+    }
+}
+
 impl Running {
     /// Starts `program` (this one's own file if none) and hands everything over to it. On success the
     /// drain must follow.
@@ -113,6 +137,8 @@ impl Running {
             invocation.program = program;
         }
         check(&invocation).await?;
+        // Two processes must not write to one directory: each would know the half of it.
+        let pause = WritesPaused::new(Arc::clone(&self.shared.cache));
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()
             .and_then(|(ours, theirs)| {
                 ours.set_nonblocking(true)?;
@@ -131,6 +157,7 @@ impl Running {
         let child = newborn.0.take();
         let pid = child.as_ref().and_then(Child::id).unwrap_or_default();
         self.leave_to(pid);
+        pause.for_good();
         Ok(Upgraded {
             pid,
             old_pid: std::process::id(),

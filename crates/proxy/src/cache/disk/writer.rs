@@ -5,8 +5,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::index::Slot;
 use super::{Shared, format};
@@ -30,15 +33,25 @@ pub(super) struct Job {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     jobs: Receiver<Job>,
+    found: watch::Sender<bool>,
+    /// The disk failed: nothing is tried until then.
     silent_until: Option<Instant>,
+    /// It has not taken anything since it failed.
+    failing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, jobs: Receiver<Job>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        jobs: Receiver<Job>,
+        found: watch::Sender<bool>,
+    ) -> Self {
         Self {
             shared,
             jobs,
+            found,
             silent_until: None,
+            failing: false,
         }
     }
 
@@ -46,6 +59,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         self.scan();
         self.shared.index.lock().scanned();
+        self.found.send_replace(true);
         loop {
             match self.jobs.recv_timeout(ROUND) {
                 Ok(job) => self.obey(&job),
@@ -65,7 +79,9 @@ impl Writer {
             let entry = &job.entry;
             index.is_dropped(job.number, &entry.key, &entry.head.tags)
         };
-        if !silent && !dropped {
+        if silent {
+            self.shared.unwritten.fetch_add(1, Ordering::Relaxed);
+        } else if !dropped {
             self.try_write(job);
         }
         self.shared.index.lock().leave(job.number);
@@ -76,6 +92,7 @@ impl Writer {
         match self.write(id, &job.entry) {
             Ok(size) => {
                 self.silent_until = None;
+                self.works_again();
                 let slot = Slot {
                     id,
                     selection: job.entry.head.selection.clone(),
@@ -89,13 +106,32 @@ impl Writer {
             Err(error) => {
                 drop(fs::remove_file(self.shared.temporary(id)));
                 self.silent_until = Some(Instant::now() + RETREAT);
-                tracing::warn!(
-                    %error,
-                    cache.directory = %self.shared.directory.display(),
-                    "cannot write answers to `{}`: the cache goes on in memory",
-                    self.shared.directory.display()
-                );
+                self.shared.unwritten.fetch_add(1, Ordering::Relaxed);
+                self.fails(&error);
             }
+        }
+    }
+
+    /// Said once, until it works again: a full disk stays full for a while.
+    fn fails(&mut self, error: &io::Error) {
+        if std::mem::replace(&mut self.failing, true) {
+            return;
+        }
+        tracing::warn!(
+            %error,
+            cache.directory = %self.shared.directory.display(),
+            "cannot write answers to `{}`: the cache goes on in memory",
+            self.shared.directory.display()
+        );
+    }
+
+    fn works_again(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!(
+                cache.directory = %self.shared.directory.display(),
+                "answers are written to `{}` again",
+                self.shared.directory.display()
+            );
         }
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Origin, Reply, get, is_hit, proxy_with};
-use crate::harness::{Proxy, until};
+use crate::harness::{Proxy, Visitor, skipped, until};
+use crate::upgrade::Successor;
 
 fn on_disk(origin: &Origin, directory: &Path, disk: &str) -> Proxy {
     let cache = format!(
@@ -152,4 +153,170 @@ async fn a_directory_that_cannot_be_made_is_an_error_at_the_start() {
     let half = "cache = { disk = '1MiB' }\n";
     let output = crate::harness::proxy::output(half, &["check"]);
     assert_eq!(output.status.code(), Some(64));
+}
+
+/// Settings of a reload: the same, with another `[proxy.cache]`.
+fn resized(origin: &Origin, memory: &str, disk: &str) -> String {
+    format!(
+        "access_log = false\nadmin = '127.0.0.1:0'\ncontrol = 'unix:$DIR/control.sock'\n\
+         cache = {{ memory = '{memory}'{disk} }}\n[[proxy.sites]]\nhosts = '*'\n\
+         [[proxy.sites.routes]]\nprefix = '/'\nupstream = 'app'\ncache = true\n\
+         [proxy.upstreams.app]\ntargets = '{}'\n",
+        origin.target
+    )
+}
+
+async fn bytes(proxy: &Proxy, tier: &str) -> u64 {
+    let metrics = Visitor::get(proxy.admin.expect("admin"), "/metrics")
+        .await
+        .text();
+    let name = format!("kiuas_proxy_cache_bytes{{tier=\"{tier}\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    line.expect("the metric").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_reload_changes_how_much_is_kept_and_where() {
+    let origin = Origin::start(|_| Reply::cached("x".repeat(10_000), "max-age=600")).await;
+    let (one, two) = (TempDir::new().expect("one"), TempDir::new().expect("two"));
+    let disk = |directory: &TempDir, size: &str| {
+        let directory = directory.path().display();
+        format!(", disk = '{size}', directory = '{directory}'")
+    };
+    let proxy = Proxy::start(&resized(&origin, "8MiB", ""));
+    let reload = async |settings: String| {
+        proxy.rewrite(&settings);
+        let (code, _, err) = proxy.ctl(&["reload"]).await;
+        assert_eq!(code, 0, "{err}");
+    };
+    for number in 0..60 {
+        get(proxy.http, &format!("/{number}"), "").await;
+    }
+    assert!(bytes(&proxy, "memory").await > 600_000);
+    // Less memory, and a disk.
+    reload(resized(&origin, "256KiB", &disk(&one, "1MiB"))).await;
+    assert!(bytes(&proxy, "memory").await <= 256 << 10);
+    for number in 0..60 {
+        get(
+            proxy.http,
+            &format!("/{number}"),
+            "Cache-Control: no-cache\r\n",
+        )
+        .await;
+    }
+    until("all are written", || files(one.path()) == 60).await;
+    // A smaller disk.
+    reload(resized(&origin, "256KiB", &disk(&one, "200KiB"))).await;
+    until("the rest is deleted", || files(one.path()) <= 20).await;
+    assert!(bytes(&proxy, "disk").await <= 200 << 10);
+    // Another directory.
+    reload(resized(&origin, "256KiB", &disk(&two, "1MiB"))).await;
+    get(proxy.http, "/other", "").await;
+    until("it is written", || files(two.path()) == 1).await;
+    // One that cannot be made changes nothing.
+    proxy.rewrite(&resized(
+        &origin,
+        "1MiB",
+        ", disk = '1MiB', directory = '/proc/no'",
+    ));
+    let (code, _, err) = proxy.ctl(&["reload"]).await;
+    assert!(code == 1 && err.contains("proxy.cache.directory"), "{err}");
+    assert!(is_hit(&get(proxy.http, "/other", "").await));
+}
+
+#[tokio::test]
+async fn after_an_upgrade_the_disk_is_warm_at_once() {
+    let origin = Origin::start(|asked| Reply::cached(asked.target.clone(), "max-age=600")).await;
+    let directory = TempDir::new().expect("directory");
+    let disk = format!(
+        ", disk = '10MiB', directory = '{}'",
+        directory.path().display()
+    );
+    let settings = resized(&origin, "1MiB", &disk)
+        .replace("control =", "limits.drain_grace = '50ms'\ncontrol =");
+    let mut proxy = Proxy::start(&settings);
+    for number in 0..200 {
+        get(proxy.http, &format!("/{number}"), "").await;
+    }
+    until("all are written", || files(directory.path()) == 200).await;
+    let _successor = Successor::of(&proxy.ctl_json(&["upgrade"]).await);
+    assert!(proxy.ended().await.success());
+    for number in 0..200 {
+        let path = format!("/{number}");
+        let answer = get(proxy.http, &path, "Cache-Control: only-if-cached\r\n").await;
+        assert_eq!((answer.status, answer.text()), (200, path));
+    }
+    assert_eq!(origin.count(), 200);
+}
+
+/// A file system of its own; unmounted when dropped.
+struct Small(TempDir);
+
+impl Small {
+    /// So large. `None`, loudly, if this machine does not allow it.
+    fn mount(size: &str) -> Option<Self> {
+        let directory = TempDir::new().expect("directory");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(directory.path())
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            skipped("a full disk under the cache: file systems cannot be mounted here");
+        }
+        mounted.then_some(Self(directory))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let path = self.0.path();
+        drop(
+            std::process::Command::new("umount")
+                .arg("-l")
+                .arg(path)
+                .status(),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_once_and_the_cache_goes_on() {
+    let Some(small) = Small::mount("512k") else {
+        return;
+    };
+    let origin = Origin::start(|_| Reply::cached("x".repeat(100_000), "max-age=600")).await;
+    let directory = small.0.path();
+    let disk = format!(", disk = '100MiB', directory = '{}'", directory.display());
+    let proxy = Proxy::start(&resized(&origin, "16MiB", &disk));
+    let full = "the cache goes on in memory";
+    for number in 0..20 {
+        let answer = get(proxy.http, &format!("/{number}"), "").await;
+        assert_eq!(answer.body.len(), 100_000);
+    }
+    until("it is told", || proxy.log().contains(full)).await;
+    for number in 0..20 {
+        assert!(is_hit(&get(proxy.http, &format!("/{number}"), "").await));
+    }
+    assert_eq!(proxy.log().matches(full).count(), 1);
+    let metrics = Visitor::get(proxy.admin.expect("admin"), "/metrics")
+        .await
+        .text();
+    let name = "kiuas_proxy_cache_unwritten_answers_total ";
+    let unwritten = metrics.lines().find_map(|line| line.strip_prefix(name));
+    assert!(unwritten.is_some_and(|count| count != "0"), "{metrics}");
+    // Somebody makes room.
+    proxy.ctl_json(&["purge", "--all"]).await;
+    let again = async {
+        let mut number = 100;
+        while !proxy.log().contains("are written to") {
+            get(proxy.http, &format!("/{number}"), "").await;
+            number += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(crate::harness::PATIENCE, again)
+        .await
+        .expect("answers are written again");
+    assert_eq!(proxy.log().matches(full).count(), 1);
 }
