@@ -133,15 +133,19 @@ fn a_killed_child_takes_nothing_along_but_its_own_connections() {
         let children = pool.children();
         let victim = children[round % children.len()];
         round += 7;
+        let before = Instant::now();
         signal(victim, Signal::KILL);
-        kills.insert(victim, Instant::now());
+        kills.insert(victim, (before, Instant::now()));
         load.goes_on(60);
     }
     load.goes_on(60);
     let outcome = load.finish();
     let log = pool.output();
     for failure in &outcome.failures {
-        let hit = |at: &Instant| (failure.begun..=failure.ended).contains(at);
+        // The blow fell at some moment between the two.
+        let hit = |(before, after): &(Instant, Instant)| {
+            failure.begun <= *after && *before <= failure.ended
+        };
         let excused = match failure.owner {
             Some(owner) => kills.contains_key(&owner),
             // A new connection: somebody who may have taken it died meanwhile.
