@@ -119,7 +119,11 @@ fn websocket(target: &Target) -> Connection {
 /// A pool is hit, again and again, where it hurts; nobody loses what had not reached the victim.
 #[test]
 fn a_killed_child_takes_nothing_along_but_its_own_connections() {
-    let trouble = Trouble::new().set("processes = 4");
+    // With longer pauses there would soon be one child for all clients.
+    let trouble = Trouble::new()
+        .set("processes = 4")
+        .set("backoff_min = '50ms'")
+        .set("backoff_max = '50ms'");
     let pool = trouble.start();
     let target = trouble.target(&pool);
     let mut clients = vec![Client::keeping("/pid"); 12];
