@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use kiuas_common::testing::python_with;
 use serde_json::Value;
 
 use crate::harness::eventually::{PATIENCE, eventually};
 use crate::harness::ground::Options;
 use crate::harness::process::{Process, Start};
-use crate::harness::python;
 use crate::harness::stack::Stack;
 
 const PYTHON_SENDS: &str = "
@@ -36,7 +36,7 @@ def multiply(a, b=1):
 
 #[tokio::test]
 async fn python_sends_to_our_worker_and_reads_the_result() {
-    let Some(python) = python::with_celery() else {
+    let Some(python) = python_with("celery", "celery[redis]==5.*") else {
         return;
     };
     let stack = Stack::start(Options::default()).await;
@@ -51,7 +51,7 @@ async fn python_sends_to_our_worker_and_reads_the_result() {
 
 #[tokio::test]
 async fn our_site_sends_to_a_python_worker_and_reads_the_result() {
-    let Some(python) = python::with_celery() else {
+    let Some(python) = python_with("celery", "celery[redis]==5.*") else {
         return;
     };
     let stack = Stack::start(Options::default()).await;

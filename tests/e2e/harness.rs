@@ -10,7 +10,6 @@ pub(crate) mod live;
 pub(crate) mod message;
 pub(crate) mod polls;
 pub(crate) mod process;
-pub(crate) mod python;
 pub(crate) mod run;
 pub(crate) mod stack;
 pub(crate) mod tree;

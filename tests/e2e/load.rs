@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
+use kiuas_common::testing::skip;
 use rustix::process::Signal;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::harness::eventually::{PATIENCE, eventually};
 use crate::harness::ground::Options;
 use crate::harness::polls::{self, Poll};
-use crate::harness::run::{say, skip};
+use crate::harness::run::say;
 use crate::harness::stack::Stack;
 use crate::harness::tree::{self, Running};
 use crate::harness::visitor::Visitor;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use kiuas_common::testing::python_with;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,14 +14,13 @@ use tokio::net::TcpStream;
 use crate::harness::eventually::{PATIENCE, eventually};
 use crate::harness::ground::binary;
 use crate::harness::process::{Process, Start};
-use crate::harness::python;
 use crate::harness::run::RunDirectory;
 
 const REQUESTS: u64 = 17;
 
 #[tokio::test]
 async fn uwsgitop_shows_the_pool_over_tcp_unix_and_http() {
-    let Some(programs) = python::with_uwsgitop() else {
+    let Some(programs) = python_with("uwsgitop", "uwsgitop==0.12") else {
         return;
     };
     let uwsgitop = programs.join("uwsgitop");

@@ -1,4 +1,5 @@
-//! Private services for tests: a database of its own, a Redis server of its own.
+//! Private services for tests: a database of its own, a Redis server of its own; programs of others from
+//! `PyPI`; and the word for what a machine cannot check.
 //!
 //! `cargo xtask test` starts one PostgreSQL server for all tests and names it in
 //! [`POSTGRES_VARIABLE`]; each test makes a database in it and drops it. Redis is so quick to start that
@@ -9,6 +10,9 @@
     reason = "test support: a failure here is the test's failure"
 )]
 
+mod python;
+mod skip;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,6 +20,9 @@ use std::time::{Duration, Instant};
 
 use crate::postgres::{Postgres, PostgresSettings};
 use crate::redis::{Redis, RedisSettings};
+
+pub use python::python_with;
+pub use skip::{STATE_VARIABLE, skip};
 
 /// Names a PostgreSQL server on which the tests may create databases: a URL without a database.
 pub const POSTGRES_VARIABLE: &str = "KIUAS_TEST_POSTGRES_URL";

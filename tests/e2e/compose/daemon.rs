@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kiuas_common::testing::skip;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::eventually::PATIENCE;
 use crate::harness::ground::workspace;
-use crate::harness::run::{MARKER, RunDirectory, say, skip};
+use crate::harness::run::{MARKER, RunDirectory, say};
 
 /// It stops containers first.
 const LONGEST_END: Duration = Duration::from_secs(60);

@@ -3,10 +3,11 @@
 //! It goes when the test passes and stays when it fails (or when `KIUAS_TEST_KEEP` is set). Whatever
 //! still runs of what was started in it is killed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use kiuas_common::testing::STATE_VARIABLE;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -15,9 +16,6 @@ use super::tree;
 
 /// The environment variable by which every process of a test is known, grandchildren included.
 pub(crate) const MARKER: &str = "KIUAS_TEST_RUN";
-
-/// Names the directory where `cargo xtask test` keeps logs.
-const STATE: &str = "KIUAS_TEST_DIR";
 
 /// A temporary directory and the mark of everything that was started for it.
 pub(crate) struct RunDirectory {
@@ -70,7 +68,7 @@ impl Drop for RunDirectory {
 
 /// Where logs stay: beside those of `cargo xtask test`, or where they are.
 fn keep(directory: TempDir) -> PathBuf {
-    let Some(state) = std::env::var_os(STATE) else {
+    let Some(state) = std::env::var_os(STATE_VARIABLE) else {
         return directory.keep();
     };
     let test = std::thread::current()
@@ -93,19 +91,6 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Says loudly what this machine could not check; `cargo xtask test` repeats it at its end.
-pub(crate) fn skip(why: &str) {
-    say(&format!("SKIPPED {why}"));
-    if let Some(state) = std::env::var_os(STATE) {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(Path::new(&state).join("skipped"));
-        let written = file.and_then(|mut file| writeln!(file, "{why}"));
-        written.expect("the list of skipped tests");
-    }
 }
 
 /// A line for whoever reads the test's output.

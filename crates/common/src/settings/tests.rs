@@ -152,25 +152,18 @@ fn of_two_files_that_one_is_named_whose_value_counts() {
 
 #[test]
 fn what_is_no_toml_names_file_and_line() {
-    let (_directory, sources) = sources(&[("local.toml", "[postgres]\nbody = \n")], &[]);
-    let error = Settings::load(&sources).expect_err("was read");
-    let cause = std::error::Error::source(&error)
-        .expect("a cause")
-        .to_string();
-    assert!(
-        cause.contains("local.toml") && cause.contains("line 2"),
-        "{cause}"
-    );
-    let number = "[postgres]\nmax_connections = 99999999999999999999";
-    let (_directory, sources) = self::sources(&[("local.toml", number)], &[]);
-    let error = Settings::load(&sources).expect_err("was read");
-    let cause = std::error::Error::source(&error)
-        .expect("a cause")
-        .to_string();
-    assert!(
-        cause.contains("local.toml") && cause.contains("line 2"),
-        "{cause}"
-    );
+    let number_too_large = "[postgres]\nmax_connections = 99999999999999999999";
+    for text in ["[postgres]\nbody = \n", number_too_large] {
+        let (_directory, sources) = sources(&[("local.toml", text)], &[]);
+        let error = Settings::load(&sources).expect_err("was read");
+        let cause = std::error::Error::source(&error)
+            .expect("a cause")
+            .to_string();
+        assert!(
+            cause.contains("local.toml") && cause.contains("line 2"),
+            "{cause}"
+        );
+    }
 }
 
 #[test]

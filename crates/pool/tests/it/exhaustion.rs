@@ -3,7 +3,9 @@
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::client::{Connection, get};
-use crate::harness::{Pool, eventually, script, skip};
+use kiuas_common::testing::skip;
+
+use crate::harness::{Pool, eventually, script};
 use crate::trouble::{Trouble, said};
 
 fn allow_descriptors(pid: i32, count: u64) {

@@ -1,10 +1,9 @@
 //! Servers that know nothing of us under the same pool: gunicorn, which takes inherited sockets as systemd
 //! hands them on.
 
-mod python;
-
 use std::path::PathBuf;
 
+use kiuas_common::testing::python_with;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -39,7 +38,7 @@ struct Gunicorn {
 impl Gunicorn {
     /// Two, each with a process of its own below it; `None`, loudly, where there is no gunicorn.
     fn start(lines: &str) -> Option<Self> {
-        let programs = python::with("gunicorn==27.*")?;
+        let programs = python_with("gunicorn", "gunicorn==27.*")?;
         let directory = tempfile::tempdir().expect("directory");
         std::fs::write(directory.path().join("app.py"), APPLICATION).expect("application");
         let command = command(programs.join("gunicorn"));

@@ -314,15 +314,6 @@ fn collect(stream: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
     });
 }
 
-/// Says that a test shows nothing here, and why.
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that is left out must not look like one that passed"
-)]
-pub(crate) fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
-}
-
 /// A figure for whoever reads the test's output; nothing is made of it.
 #[expect(clippy::print_stdout, reason = "figures that no test may assert")]
 pub(crate) fn say(text: &str) {

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::client::get;
-use crate::harness::{Pool, eventually, is_alive, script, signal, skip};
+use kiuas_common::testing::skip;
+
+use crate::harness::{Pool, eventually, is_alive, script, signal};
 use crate::trouble::Trouble;
 
 /// Runs the pool as the first process of a namespace of its own.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::client::get;
-use crate::harness::{Orders, Pool, eventually, skip};
+use kiuas_common::testing::skip;
+
+use crate::harness::{Orders, Pool, eventually};
 
 /// A child that writes `script`'s output into a file and stays.
 fn told(settings: &str, script: &str) -> (Pool, String) {

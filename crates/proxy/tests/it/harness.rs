@@ -40,11 +40,3 @@ async fn until_released(left: &AtomicUsize) {
     };
     until("it is released", take).await;
 }
-
-/// Says loudly what this machine cannot check; `cargo xtask test` repeats it at its end.
-pub(crate) fn skipped(why: &str) {
-    #[expect(clippy::print_stderr, reason = "whoever reads the results must see it")]
-    {
-        eprintln!("SKIPPED {why}");
-    }
-}

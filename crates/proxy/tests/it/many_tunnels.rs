@@ -8,7 +8,8 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::load::echo;
-use crate::harness::{Proxy, proxy, skipped};
+use crate::harness::{Proxy, proxy};
+use kiuas_common::testing::skip;
 
 const WANTED: u64 = 10_000;
 /// Opened at the same time.
@@ -26,7 +27,7 @@ fn most() -> u64 {
     setrlimit(Resource::Nofile, limit).expect("a higher limit of open files");
     let fit = hard.map_or(WANTED, |hard| hard.saturating_sub(1000) / 2);
     if fit < WANTED {
-        skipped(&format!(
+        skip(&format!(
             "{} of {WANTED} idle WebSockets: no more files may be open",
             WANTED - fit
         ));

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::files::{serving, write};
 use crate::harness::visitor::Answer;
-use crate::harness::{PATIENCE, Proxy, Visitor, skipped};
+use crate::harness::{PATIENCE, Proxy, Visitor};
+use kiuas_common::testing::skip;
 
 /// nginx in the foreground, on a port and in a directory of its own; ended when dropped.
 struct Nginx {
@@ -244,7 +245,7 @@ fn essence(answer: &Answer, path: &str) -> String {
 async fn files_are_answered_as_nginx_answers_them() {
     let proxy = serving("", "");
     let Some(nginx) = Nginx::start(proxy.directory()).await else {
-        skipped("the comparison with nginx: `apt-get install nginx`");
+        skip("the comparison with nginx: `apt-get install nginx`");
         return;
     };
     fill(&proxy);
@@ -274,7 +275,7 @@ async fn files_are_answered_as_nginx_answers_them() {
 async fn what_nginx_does_otherwise_is_known() {
     let proxy = serving("", "");
     let Some(nginx) = Nginx::start(proxy.directory()).await else {
-        skipped("the comparison with nginx: `apt-get install nginx`");
+        skip("the comparison with nginx: `apt-get install nginx`");
         return;
     };
     fill(&proxy);

@@ -5,8 +5,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Origin, Reply, get, is_hit, proxy_with};
-use crate::harness::{Proxy, Visitor, skipped, until};
+use crate::harness::{Proxy, Visitor, until};
 use crate::upgrade::Successor;
+use kiuas_common::testing::skip;
 
 fn on_disk(origin: &Origin, directory: &Path, disk: &str) -> Proxy {
     let cache = format!(
@@ -262,7 +263,7 @@ impl Small {
             .output()
             .is_ok_and(|output| output.status.success());
         if !mounted {
-            skipped("a full disk under the cache: file systems cannot be mounted here");
+            skip("a full disk under the cache: file systems cannot be mounted here");
         }
         mounted.then_some(Self(directory))
     }

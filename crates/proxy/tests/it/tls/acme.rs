@@ -8,7 +8,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::kit::{Authority, Client, first};
-use crate::harness::{Proxy, Visitor, skipped, until};
+use crate::harness::{Proxy, Visitor, until};
+use kiuas_common::testing::skip;
 
 /// An ACME server and the DNS server that sends every name to this machine; killed when dropped.
 pub(super) struct Pebble {
@@ -135,7 +136,7 @@ fn spawn(command: &mut Command, log: &Path) -> Option<Killed> {
     match child {
         Ok(child) => Some(Killed(child)),
         Err(error) => {
-            skipped(&format!(
+            skip(&format!(
                 "ACME end to end: {} cannot be run ({error}); Debian's package is `pebble`",
                 command.get_program().display()
             ));

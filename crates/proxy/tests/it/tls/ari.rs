@@ -259,5 +259,8 @@ async fn a_certificate_is_renewed_when_the_authority_says_so_and_names_its_prede
     let ids = [identifier(&shown, first), identifier(&shown, second)];
     let heard = ari.heard.lock();
     assert_eq!(heard.asked, ids);
-    assert_eq!(heard.replaced, ids[..1]);
+    // An order is sent anew when the authority refuses its nonce, which pebble does now and then.
+    let mut replaced = heard.replaced.clone();
+    replaced.dedup();
+    assert_eq!(replaced, ids[..1]);
 }

@@ -8,7 +8,8 @@ use rcgen::{CustomExtension, KeyPair, SerialNumber};
 
 use super::kit::{Authority, Pair};
 use super::sites::openssl;
-use crate::harness::{Proxy, skipped, until};
+use crate::harness::{Proxy, until};
+use kiuas_common::testing::skip;
 
 /// id-pe-authorityInfoAccess.
 const ACCESS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 1];
@@ -38,7 +39,7 @@ fn respond(files: &Path, authority: &Authority, port: u16, state: &str) -> Optio
     match run(files, "ca.pem", port) {
         Ok(responder) => Some(responder),
         Err(error) => {
-            skipped(&format!("OCSP stapling: openssl cannot be run ({error})"));
+            skip(&format!("OCSP stapling: openssl cannot be run ({error})"));
             None
         }
     }

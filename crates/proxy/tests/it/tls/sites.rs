@@ -317,7 +317,7 @@ pub(super) fn openssl(to: std::net::SocketAddr, arguments: &[&str]) -> Option<St
             Some(text)
         }
         Err(error) => {
-            crate::harness::skipped(&format!("openssl cannot be run: {error}"));
+            kiuas_common::testing::skip(&format!("openssl cannot be run: {error}"));
             None
         }
     }
