@@ -20,6 +20,8 @@ pub(super) struct Report {
 pub(super) struct Count {
     pub(super) tests: u64,
     pub(super) failed: u64,
+    /// Passed, but only when they were run once more.
+    pub(super) unsteady: Vec<String>,
 }
 
 impl Report {
@@ -42,10 +44,11 @@ impl Report {
             return;
         };
         self.count = Count::parse(&text);
-        if self.count.as_ref().is_none_or(|count| count.failed > 0) {
+        let clean = |count: &Count| count.failed == 0 && count.unsteady.is_empty();
+        if !self.count.as_ref().is_some_and(clean) {
             let copy = state.join("junit.xml");
             if fs::write(&copy, text).is_ok() {
-                say(&format!("output of the failed tests: {}", copy.display()));
+                say(&format!("output of what failed: {}", copy.display()));
             }
         }
     }
@@ -56,10 +59,19 @@ impl Report {
             let word = if *passed { "ok" } else { "FAILED" };
             say(&format!("{name:>14}  {word:<6}  {:>5} s", took.as_secs()));
         }
-        if let Some(Count { tests, failed }) = self.count {
+        if let Some(Count {
+            tests,
+            failed,
+            unsteady,
+        }) = &self.count
+        {
+            for name in unsteady {
+                say(&format!("UNSTEADY {name}: failed, and passed once more"));
+            }
             say(&format!(
-                "{tests} tests: {} passed, {failed} failed",
-                tests.saturating_sub(failed)
+                "{tests} tests: {} passed ({} at the second try), {failed} failed",
+                tests.saturating_sub(*failed),
+                unsteady.len()
             ));
         }
         let (minutes, seconds) = (elapsed.as_secs() / 60, elapsed.as_secs() % 60);
@@ -81,7 +93,8 @@ impl Report {
 }
 
 impl Count {
-    /// The attributes of the first `testsuites` element of nextest's report.
+    /// The attributes of the first `testsuites` element of nextest's report, and the names of the tests
+    /// in it that failed before they passed.
     pub(super) fn parse(junit: &str) -> Option<Self> {
         let element = junit.split_once("<testsuites ")?.1.split_once('>')?.0;
         let number = |name: &str| -> Option<u64> {
@@ -91,6 +104,14 @@ impl Count {
         Some(Self {
             tests: number("tests")?,
             failed: number("failures")? + number("errors")?,
+            unsteady: junit
+                .split("<testcase ")
+                .skip(1)
+                .filter(|case| case.contains("<flakyFailure") || case.contains("<flakyError"))
+                .filter_map(|case| {
+                    Some(case.split_once("name=\"")?.1.split_once('"')?.0.to_owned())
+                })
+                .collect(),
         })
     }
 }

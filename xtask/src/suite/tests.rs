@@ -26,13 +26,17 @@ fn quick_leaves_out_the_end_to_end_tests_whatever_the_filter() {
 fn the_count_is_what_nextest_reports() {
     let junit = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="nextest-run" tests="41" failures="2" errors="1" uuid="x" time="1.5">
-    <testsuite name="site" tests="7" failures="0" errors="0"/>
+    <testsuite name="site" tests="2" failures="0" errors="0">
+        <testcase name="steady" classname="site" time="0.1"></testcase>
+        <testcase name="shaky" classname="site" time="0.1"><flakyFailure message="no"/></testcase>
+    </testsuite>
 </testsuites>"#;
     assert_eq!(
         Count::parse(junit),
         Some(Count {
             tests: 41,
-            failed: 3
+            failed: 3,
+            unsteady: vec!["shaky".to_owned()]
         })
     );
     assert_eq!(Count::parse("<testsuites name=\"cut"), None);
