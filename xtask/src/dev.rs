@@ -18,7 +18,7 @@ use anyhow::Result;
 use crate::checkout::Checkout;
 use crate::console::{Console, complain};
 use crate::interrupt::Interrupt;
-use crate::packages::{self, POSTGRES, REDIS};
+use crate::packages::{self, POSTGRES, RABBITMQ, REDIS};
 use crate::process::{Log, succeed};
 use crate::services::{Durability, Place};
 use crate::stack::{Sockets, Stack};
@@ -37,9 +37,10 @@ Examples:
   cargo xtask dev --http 127.0.0.1:8081 --https 127.0.0.1:8444
   cargo xtask dev --http 127.0.0.1:0 --https 127.0.0.1:0    any free ports; printed when it is up
   cargo xtask dev --processes 4 --release --no-watch
+  cargo xtask dev --broker amqp                    tasks on RabbitMQ
   KIUAS__TELEMETRY__LEVEL=debug cargo xtask dev    settings of the components, as anywhere
 
-PostgreSQL and Redis run privately, their data stay in .kiuas/dev. Remove that directory to begin anew.
+PostgreSQL, Redis and, if asked for, RabbitMQ run privately, their data stay in .kiuas/dev. Remove that directory to begin anew.
 Changes in crates/, migrations/, config/ and Cargo.toml are built and rolled; the old version answers
 until the new one is ready, and a compile error stops nothing.
 
@@ -61,6 +62,9 @@ pub(crate) struct Arguments {
     /// Web processes
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     processes: u16,
+    /// What carries tasks
+    #[arg(long, value_enum, default_value_t = Broker::Redis)]
+    broker: Broker,
     /// Build optimised programs
     #[arg(long)]
     release: bool,
@@ -75,12 +79,25 @@ pub(crate) struct Arguments {
     no_install: bool,
 }
 
+/// What carries tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Broker {
+    /// Redis
+    Redis,
+    /// RabbitMQ
+    Amqp,
+}
+
 /// Brings the stack up and keeps it up until the end is asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let interrupt = Interrupt::install()?;
     let checkout = Checkout::find()?;
     let _lock = checkout.lock(PURPOSE)?;
-    packages::require(&[&POSTGRES, &REDIS], !arguments.no_install, &interrupt)?;
+    let mut needs = vec![&POSTGRES, &REDIS];
+    if arguments.broker == Broker::Amqp {
+        needs.push(&RABBITMQ);
+    }
+    packages::require(&needs, !arguments.no_install, &interrupt)?;
     let console = Console::start()?;
     let place = Place {
         runtime: checkout.runtime(PURPOSE)?,
@@ -99,7 +116,7 @@ fn up(arguments: &Arguments, place: Place, console: &Console) -> Result<()> {
     let begin = Instant::now();
     // Before anything that takes time: a taken port is said at once.
     let sockets = Sockets::open(arguments.http, arguments.https, place.runtime.path())?;
-    let databases = Databases::start(&place)?;
+    let mut databases = Databases::start(&place, arguments.broker == Broker::Amqp)?;
     let build = Build::new(
         &place.checkout,
         arguments.release,
@@ -115,6 +132,11 @@ fn up(arguments: &Arguments, place: Place, console: &Console) -> Result<()> {
     let coloured = console.coloured().to_string();
     stack.set("KIUAS__TELEMETRY__COLOUR", &coloured);
     stack.connect(&databases.postgres, &databases.redis)?;
+    if let Some(rabbitmq) = &mut databases.rabbitmq {
+        rabbitmq.wait(&place)?;
+        stack.set("KIUAS__QUEUE__BROKER", "amqp");
+        stack.set("KIUAS__QUEUE__AMQP__URL", &rabbitmq.url());
+    }
     let watch = (!arguments.no_watch && arguments.programs.is_none())
         .then(|| watch(&place.checkout, console))
         .flatten();

@@ -11,7 +11,8 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 pub(crate) use need::{
-    BENCH, BROWSER, CELERY, COMPOSE, CURL, MMDEBSTRAP, NGINX, Need, PEBBLE, POSTGRES, REDIS, WRK,
+    BENCH, BROWSER, CELERY, COMPOSE, CURL, MMDEBSTRAP, NGINX, Need, PEBBLE, POSTGRES, RABBITMQ,
+    REDIS, WRK,
 };
 
 use crate::checkout::is_root;

@@ -1,9 +1,10 @@
-//! Private PostgreSQL and Redis servers of this checkout. No system service is ever touched.
+//! Private PostgreSQL, Redis and RabbitMQ servers of this checkout. No system service is ever touched.
 
 mod account;
 mod binaries;
 mod orphan;
 mod postgres;
+mod rabbitmq;
 mod redis;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result};
 pub(crate) use account::Account;
 pub(crate) use binaries::Binaries;
 pub(crate) use postgres::Postgres;
+pub(crate) use rabbitmq::RabbitMq;
 pub(crate) use redis::Redis;
 
 use crate::checkout::{Checkout, Runtime, remove};

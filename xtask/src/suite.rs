@@ -12,11 +12,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, remove};
-use crate::console::say;
+use crate::console::{complain, say};
 use crate::interrupt::Interrupt;
-use crate::packages::{self, BROWSER, CELERY, COMPOSE, NGINX, PEBBLE, POSTGRES, REDIS};
+use crate::packages::{self, BROWSER, CELERY, COMPOSE, NGINX, PEBBLE, POSTGRES, RABBITMQ, REDIS};
 use crate::process::{Log, cargo, succeed};
-use crate::services::{Durability, Place, Postgres};
+use crate::services::{Durability, Place, Postgres, RabbitMq};
 use report::Report;
 
 const EXAMPLES: &str = "\
@@ -26,7 +26,7 @@ Examples:
   cargo xtask test --filter 'package(site)'    one package's tests (a filterset of nextest)
   cargo xtask test --filter 'test(vote)'       the tests with `vote` in their name
 
-Needs PostgreSQL, Redis, Chromium, Python, Docker, nginx and pebble; installs what is missing from
+Needs PostgreSQL, Redis, RabbitMQ, Chromium, Python, Docker, nginx and pebble; installs what is missing from
 Debian's packages when it runs as root or sudo asks for no password. Fuzz targets need a C++ compiler. Logs of the services, and of the tests that keep
 some, are in .kiuas/test/ afterwards. cargo-deny is used when it is installed.
 
@@ -78,6 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn provide(arguments: &Arguments, interrupt: &Interrupt) -> Result<()> {
     let may_install = !arguments.no_install;
     packages::require(&[&POSTGRES, &REDIS], may_install, interrupt)?;
+    packages::wish(&[&RABBITMQ], may_install, interrupt)?;
     if !arguments.quick {
         packages::wish(
             &[&BROWSER, &CELERY, &COMPOSE, &NGINX, &PEBBLE],
@@ -104,7 +105,8 @@ fn runner(may_install: bool, interrupt: &Interrupt) -> Result<()> {
     )
 }
 
-/// The tests, with one PostgreSQL server for all of them. Whatever happens, it is stopped at the end.
+/// The tests, with one PostgreSQL and one RabbitMQ server for all of them. Whatever happens, both are
+/// stopped at the end.
 fn tests(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
     let state = fresh_state(checkout)?;
     let place = Place {
@@ -116,6 +118,7 @@ fn tests(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> R
         interrupt: interrupt.clone(),
     };
     let postgres = Postgres::start(&place)?;
+    let rabbitmq = rabbitmq(&place);
     let mut command = cargo();
     clean_environment(&mut command);
     command
@@ -130,12 +133,24 @@ fn tests(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> R
         .env("KIUAS_TEST_POSTGRES_URL", postgres.server_url())
         .env("KIUAS_TEST_BIN_DIR", checkout.target().join("debug"))
         .env("KIUAS_TEST_DIR", &state);
+    if let Some(rabbitmq) = &rabbitmq {
+        command.env("KIUAS_TEST_AMQP_URL", rabbitmq.url());
+    }
     if let Some(filter) = filter(arguments) {
         command.args(["--filterset", &filter]);
     }
     let outcome = succeed(&mut command, interrupt);
     report::skipped(&state);
     outcome
+}
+
+/// RabbitMQ, starting: it takes its time, and those tests that need it wait for it. Without it they are
+/// skipped, and say so.
+fn rabbitmq(place: &Place) -> Option<RabbitMq> {
+    if !RabbitMq::is_installed() {
+        return None;
+    }
+    RabbitMq::start(place).inspect_err(complain).ok()
 }
 
 /// `.kiuas/test`, without what an earlier run left there.

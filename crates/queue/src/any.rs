@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::amqp::AmqpBroker;
 use crate::broker::{Broker, Claimed, Delivery, Due, Finish, Hold, Swept};
 use crate::error::QueueError;
 use crate::memory::MemoryBroker;
@@ -15,6 +16,8 @@ use crate::redis::RedisBroker;
 pub enum AnyBroker {
     /// On Redis.
     Redis(RedisBroker),
+    /// On RabbitMQ.
+    Amqp(AmqpBroker),
     /// In memory.
     Memory(MemoryBroker),
 }
@@ -23,6 +26,7 @@ macro_rules! each {
     ($self:ident, $broker:ident => $call:expr) => {
         match $self {
             Self::Redis($broker) => $call,
+            Self::Amqp($broker) => $call,
             Self::Memory($broker) => $call,
         }
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kiuas_common::postgres::PostgresError;
 use kiuas_common::redis::RedisError;
 
+use crate::amqp::AmqpError;
 use crate::message::MessageError;
 
 /// What can go wrong with a queue.
@@ -22,6 +23,15 @@ pub enum QueueError {
         /// Why not.
         #[source]
         source: redis::RedisError,
+    },
+    /// RabbitMQ refused something, or is away.
+    #[error("cannot use the task queue on RabbitMQ")]
+    Amqp(#[from] AmqpError),
+    /// Something that needs Redis was asked of what has none.
+    #[error("without Redis nothing can {action}")]
+    NoRedis {
+        /// What was wanted.
+        action: &'static str,
     },
     /// The memory broker holds as much as it may.
     #[error("the queues in memory hold {limit} messages, more are refused")]
@@ -73,6 +83,13 @@ impl QueueError {
     /// True if the same call may succeed when Redis or PostgreSQL is back.
     #[must_use]
     pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Amqp(error) => error.is_transient(),
+            _ => self.is_transient_elsewhere(),
+        }
+    }
+
+    fn is_transient_elsewhere(&self) -> bool {
         matches!(
             self,
             Self::Connection(_)

@@ -6,6 +6,7 @@
 //! Architecture invariant: nothing here runs a task (that is `kiuas-worker`) or knows a schedule
 //! (`kiuas-beat`). What goes over the wire is what Python's Celery and kombu read and write.
 
+mod amqp;
 mod any;
 pub mod broker;
 mod call;
@@ -24,6 +25,7 @@ mod retry;
 mod settings;
 mod task;
 
+pub use amqp::{AmqpBroker, AmqpError, AmqpSettings, QueueType};
 pub use any::AnyBroker;
 pub use broker::Broker;
 pub use call::{Call, SendOptions};

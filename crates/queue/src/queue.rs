@@ -1,7 +1,7 @@
 //! The client: sends tasks and reads results.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kiuas_common::Period;
 use kiuas_common::postgres::Transaction;
@@ -11,6 +11,7 @@ use redis::Pipeline;
 use serde_json::{Map, Value};
 use tracing::{Instrument, Span, field};
 
+use crate::amqp::{AmqpBroker, AmqpClient, Parts};
 use crate::any::AnyBroker;
 use crate::call::Call;
 use crate::connection::SharedConnection;
@@ -23,6 +24,9 @@ use crate::result::ResultMeta;
 use crate::results::Results;
 use crate::settings::{BrokerKind, QueueSettings};
 use crate::task::Task;
+
+/// Pause between two looks for a broker that is away.
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// Sends tasks and reads results. Clones share their connections, which are opened at the first use.
 #[derive(Debug, Clone)]
@@ -41,6 +45,7 @@ pub struct Queue {
 )]
 enum Transport {
     Redis(SharedConnection),
+    Amqp(AmqpClient),
     Memory(Store),
 }
 
@@ -57,6 +62,12 @@ impl Queue {
                 let keys = Keys::new(&settings.key_prefix);
                 let results = Results::Redis(connection.clone(), keys);
                 Self::with(Transport::Redis(connection), results, settings)
+            }
+            BrokerKind::Amqp => {
+                let client = AmqpClient::new(&settings.amqp)?;
+                let keys = Keys::new(&settings.key_prefix);
+                let results = Results::Redis(connection, keys);
+                Self::with(Transport::Amqp(client), results, settings)
             }
             BrokerKind::Memory => Self::in_memory(settings),
         })
@@ -104,7 +115,7 @@ impl Queue {
     /// A consumer of `queues` (none: the default queue) for a worker. `lease` is how long the worker
     /// may be silent before its tasks are given to others, `concurrency` how many it runs at once.
     #[must_use]
-    pub fn consumer(&self, queues: &[String], lease: Duration, _concurrency: usize) -> AnyBroker {
+    pub fn consumer(&self, queues: &[String], lease: Duration, concurrency: usize) -> AnyBroker {
         let queues = match queues {
             [] => vec![self.settings.default_queue.clone()],
             queues => queues.to_vec(),
@@ -114,6 +125,16 @@ impl Queue {
             Transport::Redis(connection) => {
                 let redis = connection.redis().clone();
                 AnyBroker::Redis(RedisBroker::new(redis, settings, queues, lease))
+            }
+            Transport::Amqp(client) => {
+                let parts = Parts {
+                    settings,
+                    keys: self.keys.clone(),
+                    results: self.results.clone(),
+                    queues,
+                    concurrency,
+                };
+                AnyBroker::Amqp(AmqpBroker::new(client, parts))
             }
             Transport::Memory(store) => {
                 AnyBroker::Memory(MemoryBroker::new(store.clone(), settings, queues, lease))
@@ -126,6 +147,9 @@ impl Queue {
     /// # Errors
     /// One does not.
     pub async fn ping(&self) -> Result<(), QueueError> {
+        if let Transport::Amqp(client) = &self.transport {
+            client.ping().await?;
+        }
         match self.redis() {
             Some(redis) => Ok(redis.ping().await?),
             None => Ok(()),
@@ -137,10 +161,18 @@ impl Queue {
     /// # Errors
     /// The last failure, when `patience` is over.
     pub async fn wait_until_reachable(&self, patience: Period) -> Result<(), QueueError> {
-        match self.redis() {
-            Some(redis) => Ok(redis.wait(patience).await?),
-            None => Ok(()),
+        let begin = Instant::now();
+        if let Some(redis) = self.redis() {
+            redis.wait(patience).await?;
         }
+        while let Err(error) = self.ping().await {
+            if begin.elapsed() >= patience.duration() {
+                return Err(error);
+            }
+            tracing::debug!(%error, "waiting for the tasks' broker");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Sends `task` now. When this returns `Ok`, Redis has it.
@@ -232,6 +264,7 @@ impl Queue {
     pub async fn push(&self, messages: &[Outgoing]) -> Result<(), QueueError> {
         match &self.transport {
             Transport::Redis(connection) => self.push_to_redis(connection, messages).await,
+            Transport::Amqp(client) => Ok(client.push(messages).await?),
             Transport::Memory(store) => store.push(messages),
         }
     }

@@ -1,15 +1,20 @@
 //! Where results are: in Redis, or in the memory of the memory broker.
 
+use std::sync::LazyLock;
+
 use futures_util::StreamExt;
+use kiuas_common::Period;
 use kiuas_common::redis::RedisError;
-use redis::Pipeline;
+use redis::{FromRedisValue, Pipeline, Script, ScriptInvocation};
 
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
 use crate::memory::Store;
-use crate::message::TaskId;
+use crate::message::{MessageError, TaskId};
 use crate::redis::Keys;
 use crate::result::ResultMeta;
+
+static STORE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/lua/store.lua")));
 
 /// The place of results.
 #[derive(Debug, Clone)]
@@ -42,6 +47,44 @@ impl Results {
         match self {
             Self::Redis(connection, keys) => self.subscribe(connection, keys, id).await,
             Self::Memory(store) => Ok(store.await_end(id).await),
+        }
+    }
+
+    /// Stores results; a success is never overwritten.
+    pub(crate) async fn store(
+        &self,
+        results: &[ResultMeta],
+        period: Period,
+    ) -> Result<(), QueueError> {
+        if results.is_empty() {
+            return Ok(());
+        }
+        let (connection, keys) = match self {
+            Self::Redis(connection, keys) => (connection, keys),
+            Self::Memory(store) => {
+                store.store(results, period.duration());
+                return Ok(());
+            }
+        };
+        let mut call = STORE.prepare_invoke();
+        call.arg(period.duration().as_secs().max(1));
+        for meta in results {
+            let text = serde_json::to_vec(meta).map_err(MessageError::Write)?;
+            call.key(keys.result(&meta.task_id)).arg(text);
+        }
+        let _: u64 = connection.script("store a result", &call).await?;
+        Ok(())
+    }
+
+    /// Runs a script beside the results.
+    pub(crate) async fn script<T: FromRedisValue>(
+        &self,
+        action: &'static str,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, QueueError> {
+        match self {
+            Self::Redis(connection, _) => connection.script(action, call).await,
+            Self::Memory(_) => Err(QueueError::NoRedis { action }),
         }
     }
 

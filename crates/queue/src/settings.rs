@@ -3,6 +3,8 @@
 use kiuas_common::Period;
 use serde::{Deserialize, Serialize};
 
+use crate::amqp::AmqpSettings;
+
 /// What carries tasks from those who send them to the workers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -11,6 +13,8 @@ pub enum BrokerKind {
     /// Redis, in the database `redis.queue_db`.
     #[default]
     Redis,
+    /// RabbitMQ, see [`AmqpSettings`]; results are in `redis.queue_db`.
+    Amqp,
     /// The memory of one process, lost with it: for tests.
     Memory,
 }
@@ -21,6 +25,7 @@ impl BrokerKind {
     pub fn system(self) -> &'static str {
         match self {
             Self::Redis => "redis",
+            Self::Amqp => "rabbitmq",
             Self::Memory => "memory",
         }
     }
@@ -38,6 +43,8 @@ pub struct QueueSettings {
     pub result_expires: Period,
     /// Put in front of every key and channel: kombu's `global_keyprefix`.
     pub key_prefix: String,
+    /// RabbitMQ, for `broker = "amqp"`.
+    pub amqp: AmqpSettings,
 }
 
 impl Default for QueueSettings {
@@ -47,6 +54,7 @@ impl Default for QueueSettings {
             default_queue: "celery".to_owned(),
             result_expires: Period::seconds(86_400),
             key_prefix: String::new(),
+            amqp: AmqpSettings::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis of a session, started again when they die.
+//! PostgreSQL, Redis and RabbitMQ of a session, started again when they die.
 
 use anyhow::Result;
 
@@ -6,33 +6,42 @@ use super::PURPOSE;
 use super::backoff::Backoff;
 use crate::console::{Console, complain};
 use crate::process::Service;
-use crate::services::{Place, Postgres, Redis};
+use crate::services::{Place, Postgres, RabbitMq, Redis};
 
-/// Both servers. Dropped in this order.
+/// The servers. Dropped in this order.
 #[derive(Debug)]
 pub(super) struct Databases {
     /// Sessions, cache and the queue.
     pub(super) redis: Redis,
     /// The data.
     pub(super) postgres: Postgres,
+    /// The queue, if that is where it shall be.
+    pub(super) rabbitmq: Option<RabbitMq>,
     redis_backoff: Backoff,
     postgres_backoff: Backoff,
+    rabbitmq_backoff: Backoff,
 }
 
 impl Databases {
-    /// Starts both and waits until they answer.
-    pub(super) fn start(place: &Place) -> Result<Self> {
+    /// Starts them and waits until they answer; not so RabbitMQ, which takes its time.
+    pub(super) fn start(place: &Place, with_rabbitmq: bool) -> Result<Self> {
+        let rabbitmq = with_rabbitmq.then(|| RabbitMq::start(place)).transpose()?;
         Ok(Self {
+            rabbitmq,
             redis: Redis::start(place)?,
             postgres: Postgres::start(place)?,
             redis_backoff: Backoff::new(),
             postgres_backoff: Backoff::new(),
+            rabbitmq_backoff: Backoff::new(),
         })
     }
 
-    /// Both processes, in the order of stopping.
-    pub(super) fn services(&mut self) -> [&mut Service; 2] {
-        [self.redis.service(), self.postgres.service()]
+    /// All processes, in the order of stopping.
+    pub(super) fn services(&mut self) -> Vec<&mut Service> {
+        let rabbitmq = self.rabbitmq.iter_mut().flat_map(RabbitMq::services);
+        rabbitmq
+            .chain([self.redis.service(), self.postgres.service()])
+            .collect()
     }
 
     /// Starts again what has ended, when its time has come. Sockets stay where they were, so that the
@@ -48,6 +57,15 @@ impl Databases {
             match Postgres::start(place) {
                 Ok(postgres) => self.postgres = postgres,
                 Err(error) => put_off(&error, &mut self.postgres_backoff, place)?,
+            }
+        }
+        if let Some(rabbitmq) = &mut self.rabbitmq
+            && is_due(rabbitmq.service(), &mut self.rabbitmq_backoff, console)
+        {
+            // Not waited for: what needs it connects when it answers.
+            match rabbitmq.start_again(place) {
+                Ok(()) => {}
+                Err(error) => put_off(&error, &mut self.rabbitmq_backoff, place)?,
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The things that can be missing, how each is recognised, and where Debian has it.
 
 use crate::process::find;
-use crate::services::Binaries;
+use crate::services::{Binaries, RabbitMq};
 
 /// Something that Debian can provide.
 #[derive(Debug)]
@@ -36,6 +36,14 @@ pub(crate) const REDIS: Need = Need {
     packages: &["redis-server"],
     units: &["redis-server.service"],
     met: || find("redis-server").is_some(),
+};
+
+/// The other broker of the task queue.
+pub(crate) const RABBITMQ: Need = Need {
+    name: "RabbitMQ",
+    packages: &["rabbitmq-server"],
+    units: &["rabbitmq-server.service", "epmd.service", "epmd.socket"],
+    met: RabbitMq::is_installed,
 };
 
 /// What drives the site in the end-to-end tests.

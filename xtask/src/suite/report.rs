@@ -1,5 +1,6 @@
 //! What the checks came to, and the count at the end.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -119,7 +120,8 @@ impl Count {
 /// Repeats what tests could not check on this machine: each wrote a line to the file `skipped`.
 pub(super) fn skipped(state: &Path) {
     let lines = fs::read_to_string(state.join("skipped")).unwrap_or_default();
-    for line in lines.lines() {
+    // Many tests may miss the same thing.
+    for line in lines.lines().collect::<BTreeSet<_>>() {
         say(&format!("SKIPPED {line}"));
     }
 }

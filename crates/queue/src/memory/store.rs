@@ -74,6 +74,16 @@ impl Store {
         Ok(())
     }
 
+    /// Stores results.
+    pub(crate) fn store(&self, results: &[ResultMeta], period: Duration) {
+        self.with(|contents| {
+            for meta in results {
+                contents.store(meta.clone(), period);
+            }
+        });
+        self.announce_results();
+    }
+
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Contents) -> T) -> T {
         act(&mut self.contents.lock())
     }

@@ -75,6 +75,12 @@ impl Keys {
         format!("{}_kiuas.eta.{queue}", self.prefix)
     }
 
+    /// What is known of a message's redeliveries on RabbitMQ.
+    #[must_use]
+    pub fn redelivery(&self, id: &TaskId) -> String {
+        format!("{}_kiuas.redelivery.{id}", self.prefix)
+    }
+
     /// Messages of `queue` that are no tasks; the newest 10,000 are kept.
     #[must_use]
     pub fn malformed(&self, queue: &str) -> String {

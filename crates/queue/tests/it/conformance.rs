@@ -18,6 +18,7 @@ use crate::stage::Stage;
 /// Makes a test for each broker of each promise that is listed.
 macro_rules! promises {
     ($($group:ident :: { $($promise:ident),+ $(,)? })+) => {
+        promises!(@broker rabbitmq, crate::amqp::OnClassic, $($group :: { $($promise),+ })+);
         promises!(@broker redis, crate::stage::OnRedis, $($group :: { $($promise),+ })+);
         promises!(@broker memory, crate::stage::InMemory, $($group :: { $($promise),+ })+);
     };
@@ -26,12 +27,32 @@ macro_rules! promises {
             $($(
                 #[tokio::test]
                 async fn $promise() {
+                    if !<$stage as crate::stage::Stage>::is_there() {
+                        return;
+                    }
                     super::$group::$promise::<$stage>().await;
                 }
             )+)+
         }
     };
 }
+
+// Quorum queues have no priorities, and keep no order among what is given back and what is not;
+// everything that they do otherwise is here.
+promises!(@broker rabbitmq_quorum, crate::amqp::OnQuorum,
+    claiming::{
+        a_claim_brings_the_oldest_first_and_no_more_than_asked,
+        what_was_fetched_ahead_goes_to_others
+    }
+    ending::{ an_end_counts_once, a_task_that_is_given_up_is_a_dead_letter }
+    waiting::{ a_task_sent_for_later_is_not_due_before }
+    failing::{
+        a_dead_workers_task_comes_back_first_and_marked,
+        a_stale_holders_end_is_refused,
+        a_task_that_kills_its_workers_becomes_a_dead_letter,
+        after_an_interruption_everything_is_there
+    }
+);
 
 promises! {
     claiming::{

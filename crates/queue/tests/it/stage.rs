@@ -14,6 +14,11 @@ const CONCURRENCY: usize = 8;
 
 /// One broker, begun anew for a test.
 pub(crate) trait Stage: Sized {
+    /// False, loudly, where there is no such broker.
+    fn is_there() -> bool {
+        true
+    }
+
     async fn start() -> Self;
 
     /// A client of it, whose default queue is this test's own.
