@@ -35,7 +35,7 @@ use kiuas_common::scoreboard::Kind;
 use kiuas_common::telemetry::{
     Describe, Instrumented, LateSpan, TRACEPARENT, TRACESTATE, TraceContext,
 };
-use kiuas_common::{Environment, Shutdown};
+use kiuas_common::{Environment, Period, Shutdown};
 use tracing::{Span, field};
 
 use crate::error::{Form, WebError};
@@ -44,12 +44,13 @@ use crate::settings::WebSettings;
 
 pub(crate) use admission::Places;
 use admission::{Admission, Refusal, queue_time};
-use answer::{Finish, Look, log_failure, record};
+use answer::{Finish, Look, log_failure, log_slow, log_stall, record};
 pub use body::Counted;
+use body::Patience;
 pub use headers::SecurityHeaders;
 use headers::Wardrobe;
 use measure::InFlight;
-pub(crate) use measure::Measures;
+pub(crate) use measure::{Measures, Side};
 use route::{Route, Routes};
 use run::{Outcome, run};
 pub(crate) use visitor::Peer;
@@ -79,6 +80,9 @@ struct Shared {
     measures: Measures,
     routes: Routes,
     request_timeout: Duration,
+    send_timeout: Duration,
+    /// Slower answers are logged.
+    slow_request: Option<Duration>,
     body_limit: usize,
 }
 
@@ -106,6 +110,8 @@ impl Boundary {
             routes: Routes::new(measures.clone()),
             measures,
             request_timeout: settings.request_timeout.duration(),
+            send_timeout: settings.send_timeout.duration(),
+            slow_request: settings.slow_request.map(Period::duration),
             body_limit: settings.body_limit.length(),
         }))
     }
@@ -205,8 +211,11 @@ impl Shared {
     async fn admit(&self, arrival: &Arrival, slot: &mut Slot) -> Result<(), Refusal> {
         let admitted = self.admission.admit(arrival.waited, slot.pulse()).await?;
         slot.keep(admitted.place);
-        if let (Some(waited), Some(board)) = (admitted.waited, self.load.board()) {
-            board.waited(nanoseconds(waited));
+        if let Some(waited) = admitted.waited {
+            self.measures.waited(waited);
+            self.load
+                .board()
+                .inspect(|board| board.waited(nanoseconds(waited)));
         }
         Ok(())
     }
@@ -229,8 +238,8 @@ impl Shared {
     }
 
     fn answer<B: MessageBody + 'static>(
-        &self,
-        arrival: &Arrival,
+        self: &Rc<Self>,
+        arrival: &Rc<Arrival>,
         look: &Look,
         span: &LateSpan,
         outcome: Outcome<B>,
@@ -242,13 +251,17 @@ impl Shared {
                 let response = response.map_into_boxed_body();
                 let response = self.finish.finish(arrival, look, response);
                 self.note(span, arrival, response.status(), response.error());
-                if let Some(kind) = endless(&response) {
+                slot.mark_answered();
+                let kind = endless(&response);
+                if let Some(kind) = kind {
                     slot.mark_endless(kind);
                 }
+                let patience = kind.is_none().then(|| Patience::new(self, arrival));
                 if !response.head().keep_alive() {
                     slot.mark_last();
                 }
-                let response = response.map_body(|_, body| Counted::new(body, slot, in_flight));
+                let counted = |body| Counted::new(body, slot, in_flight, patience);
+                let response = response.map_body(|_, body| counted(body));
                 return Ok(ServiceResponse::new(request, response));
             }
             Outcome::Refused(error) => error,
@@ -314,11 +327,21 @@ impl Shared {
 
     fn count(&self, span: &LateSpan, arrival: &Arrival, status: StatusCode) {
         record(span, status);
+        let took = arrival.at.elapsed();
         if let Some(board) = self.load.board() {
-            board.answered(status.as_u16(), nanoseconds(arrival.at.elapsed()));
+            board.answered(status.as_u16(), nanoseconds(took));
+        }
+        if self.slow_request.is_some_and(|limit| took >= limit) {
+            log_slow(arrival, status, took);
         }
         self.routes
-            .answered(&arrival.method, &arrival.route, status, arrival.at);
+            .answered(&arrival.method, &arrival.route, status, took);
+    }
+
+    /// An answer is cut: its body has brought nothing for too long.
+    fn stood_still(&self, arrival: &Arrival) {
+        self.measures.stalled(Side::Body);
+        log_stall(arrival, self.send_timeout);
     }
 }
 

@@ -20,6 +20,7 @@ pub mod routes;
 pub mod server;
 pub mod session;
 pub mod settings;
+mod stall;
 pub mod transaction;
 
 pub use boundary::Visitor;

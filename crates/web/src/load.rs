@@ -84,6 +84,7 @@ impl Load {
     pub(crate) fn enter(self: &Rc<Self>, pulse: Option<&Rc<Pulse>>, begin: Begin<'_>) -> Slot {
         self.in_flight.set(self.in_flight.get() + 1);
         let started = roughly_now();
+        let hold = nanoseconds(begin.limit).saturating_add(self.hard_grace);
         let soft_deadline = started.saturating_add(nanoseconds(begin.limit));
         let board = self.board().map(|board| {
             board.begin(&Work {
@@ -109,6 +110,7 @@ impl Load {
             board,
             pulse,
             place: None,
+            hold,
             endless: false,
             last: false,
         }
@@ -190,17 +192,26 @@ pub(crate) struct Slot {
     pulse: Rc<Pulse>,
     /// Its place among those that run at once.
     place: Option<OwnedSemaphorePermit>,
+    /// One step of its answer's body may hold the thread so long, in nanoseconds.
+    hold: u64,
     endless: bool,
     last: bool,
 }
 
 impl Slot {
+    /// The handler has answered, in time: its deadline is over. The body of the answer may last.
+    pub(crate) fn mark_answered(&self) {
+        self.pulse.shown.set(None);
+        if let Some(board) = &self.board {
+            board.set_deadlines(0, 0);
+        }
+    }
+
     /// The answer's body has no end.
     pub(crate) fn mark_endless(&mut self, kind: Kind) {
         if !self.endless {
             self.endless = true;
             self.place = None;
-            self.pulse.shown.set(None);
             if self.pulse.conversation.get() {
                 // The conversation is shown in its place.
                 self.board = None;
@@ -209,8 +220,6 @@ impl Slot {
             self.load.changed.notify_one();
             if let Some(board) = &self.board {
                 board.set_kind(kind);
-                // It may last; that its handler answered in time is known.
-                board.set_deadlines(0, 0);
             }
         }
     }

@@ -15,6 +15,7 @@ mod drain;
 mod heartbeat;
 mod probe;
 mod service;
+mod standing;
 mod thread;
 mod wire;
 
@@ -29,7 +30,7 @@ use kiuas_common::balance::Scales;
 use kiuas_common::listener::{self, Listener, ListenerError};
 use kiuas_common::metrics::Metrics;
 use kiuas_common::redis::Redis;
-use kiuas_common::scoreboard::{State, Writer};
+use kiuas_common::scoreboard::Writer;
 use kiuas_common::shutdown::DrainOutcome;
 use kiuas_common::{Address, Environment, Pause, Shutdown, notify};
 use tokio::sync::oneshot;
@@ -40,6 +41,7 @@ use crate::live::Live;
 use crate::settings::WebSettings;
 
 use drain::Left;
+use standing::Standing;
 use thread::Plan;
 
 /// A thread that has not ended so long after `web.drain_timeout` is stuck in a handler.
@@ -214,9 +216,10 @@ impl Server {
             ended.push(spawn(number, plan)?);
         }
         peers.close();
+        let standing = Standing::new(board, pause.clone());
         let outcome = tokio::select! {
-            outcome = self.supervise(sockets, &shutdown, board, started, ready) => outcome,
-            failed = follow_pauses(&pause, board) => failed,
+            outcome = self.supervise(sockets, &shutdown, &standing, started, ready) => outcome,
+            failed = follow_pauses(&pause, &standing) => failed,
         };
         // Whatever went wrong, the threads end with the drain.
         shutdown.begin();
@@ -240,7 +243,7 @@ impl Server {
         &self,
         sockets: Sockets,
         shutdown: &Shutdown,
-        board: Option<Writer>,
+        standing: &Standing,
         started: Vec<oneshot::Receiver<Result<(), ServerError>>>,
         ready: impl FnOnce(),
     ) -> Result<(), ServerError> {
@@ -248,10 +251,10 @@ impl Server {
             is_ready.unwrap_or(Err(ServerError::Died))?;
         }
         self.health.set_ready(true);
-        show(board, State::Ready);
+        standing.ready();
         ready();
         shutdown.draining().await;
-        show(board, State::Draining);
+        standing.draining();
         self.health.set_ready(false);
         notify::stopping();
         sockets.close();
@@ -269,19 +272,10 @@ fn board() -> Option<Writer> {
     Some(board)
 }
 
-fn show(board: Option<Writer>, state: State) {
-    if let Some(board) = board {
-        board.set_state(state);
-    }
-}
-
 /// Ends with an error only.
-async fn follow_pauses(pause: &Pause, board: Option<Writer>) -> Result<(), ServerError> {
-    let changed = |paused| {
-        show(board, if paused { State::Paused } else { State::Ready });
-    };
+async fn follow_pauses(pause: &Pause, standing: &Standing) -> Result<(), ServerError> {
     pause
-        .follow_signals(changed)
+        .follow_signals(|_| standing.pause_changed())
         .await
         .map_err(ServerError::Signals)
 }

@@ -34,8 +34,15 @@ pub struct WebSettings {
     pub drain_timeout: Period,
     /// During a drain, WebSockets and event streams have this long to end, which they are told to do.
     pub endless_timeout: Period,
-    /// Longest run of a handler; it is dropped then and the visitor gets a 504.
+    /// Longest run of a handler, from the head of the request to the head of its answer; it is dropped then
+    /// and the visitor gets a 504.
     pub request_timeout: Period,
+    /// Longest time that nothing of an answer moves after its head: its body brings no more, or its client
+    /// takes no more. It is cut then, with its connection. Bodies without an end may bring nothing for as
+    /// long as they like.
+    pub send_timeout: Period,
+    /// Requests whose answers took longer are logged. Absent: none.
+    pub slow_request: Option<Period>,
     /// A handler that holds its thread so long after its time is over is ended by the pool, with its
     /// process.
     pub hard_grace: Period,
@@ -72,6 +79,8 @@ impl Default for WebSettings {
             drain_timeout: Period::seconds(30),
             endless_timeout: Period::seconds(10),
             request_timeout: Period::seconds(30),
+            send_timeout: Period::seconds(60),
+            slow_request: None,
             hard_grace: Period::seconds(10),
             queue_timeout: Period::seconds(10),
             concurrency: None,
@@ -102,7 +111,7 @@ pub enum WebSettingsError {
         keep_alive: Period,
     },
     /// A number must not be zero.
-    #[error("`{key}` is 0: it must be at least 1")]
+    #[error("`{key}` is 0: it must be more")]
     Zero {
         /// The dotted key.
         key: &'static str,
@@ -141,6 +150,10 @@ impl WebSettings {
             if value == 0 {
                 return Err(WebSettingsError::Zero { key });
             }
+        }
+        if self.send_timeout.duration().is_zero() {
+            let key = "web.send_timeout";
+            return Err(WebSettingsError::Zero { key });
         }
         match self.secret_key.weakness() {
             Some(problem) if environment.is_server() => Err(WebSettingsError::SecretKey {

@@ -35,14 +35,29 @@ impl Scene {
     /// A request for `path`, and the process that works on it.
     fn misbehave(&self, path: &str) -> (Connection, i32) {
         let connection = Connection::asking(&self.target, path);
+        let pid = self.who_runs(path);
+        (connection, pid)
+    }
+
+    /// The process that works on a request for `path`.
+    fn who_runs(&self, path: &str) -> i32 {
         let label = format!("GET {}", path.split('?').next().unwrap_or(path));
-        let pid = eventually("the request is on the board", || {
+        eventually("the request is on the board", || {
             let status = self.pool.report("status");
             let running = status["running"].as_array()?;
             let it = running.iter().find(|one| one["label"] == label.as_str())?;
             i32::try_from(it["pid"].as_i64()?).ok()
-        });
-        (connection, pid)
+        })
+    }
+
+    /// A WebSocket, and the process that has it.
+    fn websocket(&self) -> (Connection, i32) {
+        let mut socket = Connection::open(&self.target).expect("connection");
+        let upgrade = "GET /ws HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        socket.send(upgrade).expect("request");
+        assert_eq!(socket.head().expect("answer").status, 101);
+        (socket, self.who_runs("/ws"))
     }
 
     fn neighbours(&self) -> Load {
@@ -68,7 +83,17 @@ fn field<'a>(line: &'a str, name: &str) -> &'a str {
 /// neighbours finish, and one process is ended.
 fn costs_one_process(path: &str, verdict: &str, function: &str) {
     let scene = Scene::set();
-    let (mut stuck, pid) = scene.misbehave(path);
+    let (stuck, pid) = scene.misbehave(path);
+    is_named_and_replaced(&scene, path, (stuck, pid), (verdict, function));
+}
+
+/// The same for what `path` began in process `pid`.
+fn is_named_and_replaced(
+    scene: &Scene,
+    path: &str,
+    (mut stuck, pid): (Connection, i32),
+    (verdict, function): (&str, &str),
+) {
     let neighbours = scene.neighbours();
 
     let end = format!("ended process {pid} ");
@@ -116,6 +141,30 @@ fn a_deadlock_costs_one_process_and_is_named() {
 #[test]
 fn a_blocking_call_costs_one_process_and_is_named() {
     costs_one_process("/block?ms=600000", "blocking_call", "faults::block");
+}
+
+#[test]
+fn a_websocket_that_holds_its_thread_costs_one_process_and_is_named() {
+    // A text that is short and not hidden by its mask.
+    const SPIN: &[u8] = b"\x81\x84\0\0\0\0spin";
+    let scene = Scene::set();
+    let (mut socket, pid) = scene.websocket();
+    socket.send(SPIN).expect("message");
+    let verdict = ("busy_loop", "spin_for_ever");
+    is_named_and_replaced(&scene, "/ws", (socket, pid), verdict);
+}
+
+#[test]
+fn a_stream_that_goes_on_beyond_the_limit_of_its_handler_costs_nobody() {
+    let scene = Scene::set();
+    let (mut stream, pid) = scene.misbehave("/stream?parts=30&ms=1000");
+    // Three seconds, when its handler had one and a half.
+    let answer = stream.answer().expect("answer");
+    assert_eq!((answer.status, answer.body.lines().count()), (200, 30));
+    assert!(scene.pool.children().contains(&pid));
+    scene.costs_nobody();
+    let overdue = scene.pool.lines_with("is overdue");
+    assert!(overdue.is_empty(), "{overdue:?}");
 }
 
 #[test]

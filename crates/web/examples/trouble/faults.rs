@@ -81,6 +81,10 @@ async fn block(options: Query<Options>) -> &'static str {
 
 /// Holds its thread for ever, busy.
 async fn spin() -> &'static str {
+    spin_for_ever()
+}
+
+fn spin_for_ever() -> ! {
     loop {
         std::hint::spin_loop();
     }
@@ -154,7 +158,8 @@ async fn events(request: HttpRequest) -> HttpResponse {
         .streaming(Box::pin(body))
 }
 
-/// Echoes text, and says goodbye with 1001 when the process drains.
+/// Echoes text, and says goodbye with 1001 when the process drains. The text `spin` holds its thread for
+/// ever.
 async fn websocket(
     request: HttpRequest,
     body: web::Payload,
@@ -170,6 +175,7 @@ async fn websocket(
                 () = shutdown.draining() => break,
             };
             let sent = match message {
+                Some(Ok(AggregatedMessage::Text(text))) if text == "spin" => spin_for_ever(),
                 Some(Ok(AggregatedMessage::Text(text))) => session.text(text).await,
                 Some(Ok(AggregatedMessage::Ping(bytes))) => session.pong(&bytes).await,
                 Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `VERSION` | value of the header `x-version` of every answer; default `1` |
 //! | `START_DELAY_MS` | sleeps so long before it serves |
+//! | `HOLD_START` | its threads wait for this file before they serve |
 //! | `CRASH_AT_START` | exits with this status instead of serving |
 //! | `NEVER_READY` | serves nothing and never says that it is ready |
 //! | `DIE_AFTER_READY_MS` | aborts so long after it was ready |
@@ -17,6 +18,7 @@ mod faults;
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +103,11 @@ async fn serve(settings: WebSettings, environment: Environment) -> anyhow::Resul
 }
 
 fn configure(config: &mut ServiceConfig) {
+    if let Some(file) = std::env::var_os("HOLD_START") {
+        while !Path::new(&file).exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
     let version = std::env::var("VERSION").unwrap_or_else(|_| "1".to_owned());
     // Its clients are no browsers.
     config.app_data(Exempt {

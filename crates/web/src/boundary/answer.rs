@@ -1,6 +1,7 @@
 //! The last touch on an answer: error pages, headers, log.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{
@@ -132,6 +133,36 @@ pub(super) fn record(span: &LateSpan, status: StatusCode) {
             span.record("otel.status_code", "error");
         }
     }
+}
+
+/// A request that took longer than `web.slow_request`.
+pub(super) fn log_slow(arrival: &Arrival, status: StatusCode, took: Duration) {
+    tracing::warn!(
+        http.request.method = %arrival.method,
+        http.route = %arrival.route.pattern,
+        http.response.status_code = status.as_u16(),
+        url.path = %arrival.uri.path(),
+        request.id = %arrival.visitor.request_id,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "slow request: {} {} took {:.3} s",
+        arrival.method,
+        arrival.uri.path(),
+        took.as_secs_f64(),
+    );
+}
+
+/// An answer whose head has left, and whose body does not go on.
+pub(super) fn log_stall(arrival: &Arrival, limit: Duration) {
+    tracing::warn!(
+        http.request.method = %arrival.method,
+        http.route = %arrival.route.pattern,
+        url.path = %arrival.uri.path(),
+        request.id = %arrival.visitor.request_id,
+        "cut the answer to {} {}: its body brought nothing for {} s (web.send_timeout)",
+        arrival.method,
+        arrival.uri.path(),
+        limit.as_secs_f64(),
+    );
 }
 
 /// Failures of ours in the log: once, here.

@@ -1,14 +1,25 @@
 //! Metrics of requests.
 
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use kiuas_common::metrics::Metrics;
+use kiuas_common::scoreboard::QUEUE_TIME_BOUNDS;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+
+/// Who keeps an answer from going on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    /// Its body brings nothing more.
+    Body,
+    /// Its client takes nothing more.
+    Client,
+}
 
 const SECONDS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
@@ -23,6 +34,11 @@ pub(super) struct Answered {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Refused {
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stalled {
+    side: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +57,8 @@ pub(crate) struct Measures {
     panics: Counter,
     timeouts: Counter,
     refused: Family<Refused, Counter>,
+    stalled: Family<Stalled, Counter>,
+    queue_time: Histogram,
 }
 
 impl Measures {
@@ -75,6 +93,16 @@ impl Measures {
                 "Requests that were not begun, by reason",
                 Family::default(),
             ),
+            stalled: metrics.register(
+                "web_stalled",
+                "Answers cut because nothing of them moved for `web.send_timeout`, by whose fault it was",
+                Family::default(),
+            ),
+            queue_time: metrics.register(
+                "web_queue_time_seconds",
+                "Time from the proxy's sending of a request to its begin here",
+                Histogram::new(QUEUE_TIME_BOUNDS.map(seconds)),
+            ),
         }
     }
 
@@ -98,6 +126,19 @@ impl Measures {
         self.refused.get_or_create(&Refused { reason }).inc();
     }
 
+    pub(crate) fn stalled(&self, side: Side) {
+        let side = match side {
+            Side::Body => "body",
+            Side::Client => "client",
+        };
+        self.stalled.get_or_create(&Stalled { side }).inc();
+    }
+
+    /// A request had waited so long when it was begun.
+    pub(super) fn waited(&self, time: Duration) {
+        self.queue_time.observe(time.as_secs_f64());
+    }
+
     /// The counter of such answers.
     pub(super) fn requests(&self, answered: &Answered) -> Counter {
         self.requests.get_or_create_owned(answered)
@@ -109,6 +150,11 @@ impl Measures {
             route: route.to_owned(),
         })
     }
+}
+
+/// The board has its bounds in milliseconds.
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
 }
 
 /// Raises a gauge until it is dropped.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, StatusCode};
@@ -90,15 +90,15 @@ impl Routes {
         route
     }
 
-    /// Counts an answer to a request that arrived at `since`.
+    /// Counts an answer whose head was complete so long after its request arrived.
     pub(super) fn answered(
         &self,
         method: &Method,
         route: &Route,
         status: StatusCode,
-        since: Instant,
+        took: Duration,
     ) {
-        route.durations.observe(since.elapsed().as_secs_f64());
+        route.durations.observe(took.as_secs_f64());
         let answered = Answered {
             method: known(method),
             status: class(status),

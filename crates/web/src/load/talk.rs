@@ -2,7 +2,7 @@
 
 use kiuas_common::scoreboard::{Deadlines, Kind, PollGuard, SlotGuard, Work, roughly_now};
 
-use super::{Begin, Load, nanoseconds};
+use super::{Begin, Load, Slot, nanoseconds};
 
 /// It is on the scoreboard until this is dropped.
 #[derive(Debug)]
@@ -12,8 +12,8 @@ pub(crate) struct Talk {
     hold: u64,
 }
 
-/// One step, during which its thread does nothing else. It alone has a deadline: a conversation may
-/// last, but not keep its thread.
+/// One step of it, or of the body of an answer, during which its thread does nothing else. It alone has a
+/// deadline: what goes on may last, but not keep its thread.
 #[derive(Debug)]
 pub(crate) struct Step {
     _mark: PollGuard,
@@ -44,13 +44,25 @@ impl Load {
 impl Talk {
     /// Shows that the thread works on it, until the mark is dropped.
     pub(crate) fn polling(&self) -> Option<Step> {
-        let board = self.board.as_ref()?;
+        self.board.as_ref().map(|board| Step::of(board, self.hold))
+    }
+}
+
+impl Slot {
+    /// Shows that the thread makes the next part of the answer's body, until the mark is dropped.
+    pub(crate) fn step(&self) -> Option<Step> {
+        self.board.as_ref().map(|board| Step::of(board, self.hold))
+    }
+}
+
+impl Step {
+    fn of(board: &SlotGuard, hold: u64) -> Self {
         let deadline = board.deadlines();
-        deadline.set(0, roughly_now().saturating_add(self.hold));
-        Some(Step {
+        deadline.set(0, roughly_now().saturating_add(hold));
+        Self {
             _mark: board.polling(),
             deadline,
-        })
+        }
     }
 }
 

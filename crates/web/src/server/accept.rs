@@ -137,6 +137,10 @@ impl Gate {
                 ready = acceptor.socket.readable() => ready?,
                 () = self.pause.paused() => continue,
             };
+            // Whoever says that it is paused takes nothing from then on.
+            if self.pause.is_paused() {
+                continue;
+            }
             if !self.is_ours(acceptor.socket.get()).await {
                 ready.clear_ready();
                 continue;

@@ -1,4 +1,5 @@
-//! A connection as the HTTP service reads it, with a time limit on every head.
+//! A connection as the HTTP service reads and writes it, with a time limit on every head and on a client
+//! that takes nothing of its answer.
 //!
 //! actix-http limits the head of a connection's first request alone. A peer that stops in the middle of
 //! a later one would hold its connection for ever: once bytes arrive between two requests, the next
@@ -8,15 +9,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::wire::Wire;
-use crate::boundary::Peer;
+use crate::boundary::{Measures, Peer, Side};
 use crate::load::Pulse;
+use crate::settings::WebSettings;
+use crate::stall::Stall;
 
 /// The beginning of a head, and when it must be complete.
 struct Head {
@@ -24,30 +27,50 @@ struct Head {
     deadline: Pin<Box<Sleep>>,
 }
 
+/// What all connections of a thread are held to.
+pub(super) struct Bounds {
+    head: Duration,
+    send: Duration,
+    measures: Measures,
+}
+
+impl Bounds {
+    pub(super) fn of(settings: &WebSettings, measures: Measures) -> Rc<Self> {
+        Rc::new(Self {
+            head: settings.head_timeout.duration(),
+            send: settings.send_timeout.duration(),
+            measures,
+        })
+    }
+}
+
 pub(crate) struct Connection {
     wire: Wire,
     peer: Peer,
     pulse: Rc<Pulse>,
-    limit: Duration,
+    bounds: Rc<Bounds>,
     head: Option<Head>,
+    /// The client that takes nothing.
+    stall: Stall,
 }
 
 impl Connection {
-    pub(super) fn new(wire: Wire, peer: Option<SocketAddr>, limit: Duration) -> Self {
+    pub(super) fn new(wire: Wire, peer: Option<SocketAddr>, bounds: &Rc<Bounds>) -> Self {
         Self {
             wire,
             peer: Peer::at(peer),
             pulse: Rc::default(),
-            limit,
+            bounds: Rc::clone(bounds),
             head: None,
+            stall: Stall::new(bounds.send),
         }
     }
 
     /// The connection of our own readiness probe.
-    pub(super) fn probe(wire: Wire, limit: Duration) -> Self {
+    pub(super) fn probe(wire: Wire, bounds: &Rc<Bounds>) -> Self {
         Self {
             peer: Peer::probe(),
-            ..Self::new(wire, None, limit)
+            ..Self::new(wire, None, bounds)
         }
     }
 
@@ -70,7 +93,7 @@ impl Connection {
         if begun > 0 && self.pulse.is_idle() && !waits {
             self.head = Some(Head {
                 begun_before: begun,
-                deadline: Box::pin(tokio::time::sleep(self.limit)),
+                deadline: Box::pin(tokio::time::sleep(self.bounds.head)),
             });
         }
     }
@@ -90,6 +113,24 @@ impl Connection {
             ))),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// What came of a try to send: an error if the client has taken nothing for too long.
+    fn sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        sent: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if sent.is_ready() {
+            self.stall.went_on();
+            return sent;
+        }
+        ready!(self.stall.poll(cx));
+        self.bounds.measures.stalled(Side::Client);
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client took nothing of its answer for `web.send_timeout`",
+        )))
     }
 }
 
@@ -125,7 +166,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().wire).poll_write(cx, buffer)
+        let this = self.get_mut();
+        let sent = Pin::new(&mut this.wire).poll_write(cx, buffer);
+        this.sent(cx, sent)
     }
 
     fn poll_write_vectored(
@@ -133,7 +176,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().wire).poll_write_vectored(cx, buffers)
+        let this = self.get_mut();
+        let sent = Pin::new(&mut this.wire).poll_write_vectored(cx, buffers);
+        this.sent(cx, sent)
     }
 
     fn is_write_vectored(&self) -> bool {

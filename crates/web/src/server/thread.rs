@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::accept::{Acceptor, Gate, Take, accept};
-use super::connection::Connection;
+use super::connection::{Bounds, Connection};
 use super::drain::{Left, Patience, leave};
 use super::heartbeat::beat;
 use super::probe::probe;
@@ -164,7 +164,7 @@ async fn flush(load: &Load) {
 
 /// Builds the application, asks it once, and returns what takes connections.
 async fn start(parts: Parts) -> Result<Rc<Take>, ServerError> {
-    let limit = parts.server.settings.head_timeout.duration();
+    let bounds = Bounds::of(&parts.server.settings, parts.measures.clone());
     let (load, measures) = (Rc::clone(&parts.load), parts.measures.clone());
     let service = Rc::new(service(parts).await?);
     let serve = move |connection: Connection, peer: Option<SocketAddr>| {
@@ -178,13 +178,13 @@ async fn start(parts: Parts) -> Result<Rc<Take>, ServerError> {
         }
     };
     probe(|stream| {
-        let connection = Connection::probe(stream.into(), limit);
+        let connection = Connection::probe(stream.into(), &bounds);
         drop(spawn_local(serve(connection, None)));
     })
     .await?;
     Ok(Rc::new(
         move |wire: Wire, peer, place: OwnedSemaphorePermit| {
-            let connection = serve(Connection::new(wire, peer, limit), peer);
+            let connection = serve(Connection::new(wire, peer, &bounds), peer);
             spawn_local(async move {
                 connection.await;
                 drop(place);

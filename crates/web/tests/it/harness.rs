@@ -1,6 +1,7 @@
 //! A server for a test, and a client that sees every byte.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,10 +68,19 @@ pub(crate) async fn start_with(
 
 /// Starts a server on a TCP port that the kernel chooses.
 pub(crate) async fn start_tcp(configure: fn(&mut ServiceConfig)) -> Running {
-    let any = Address::Tcp(([127, 0, 0, 1], 0).into());
+    start_at([127, 0, 0, 1].into(), settings(), configure).await
+}
+
+/// Starts a server on a port of this machine's address `ip`.
+pub(crate) async fn start_at(
+    ip: IpAddr,
+    settings: WebSettings,
+    configure: fn(&mut ServiceConfig),
+) -> Running {
+    let any = Address::Tcp((ip, 0).into());
     let sockets = Sockets::bind(&any).expect("socket");
     let directory = tempfile::tempdir().expect("directory");
-    start_on(sockets, settings(), configure, directory).await
+    start_on(sockets, settings, configure, directory).await
 }
 
 async fn start_on(
@@ -126,7 +136,13 @@ impl Running {
 
     /// Waits until so many requests are in flight.
     pub(crate) async fn in_flight(&self, requests: usize) {
-        let line = format!("kiuas_web_requests_in_flight {requests}\n");
+        self.measures(&format!("kiuas_web_requests_in_flight {requests}"))
+            .await;
+    }
+
+    /// Waits until the metrics have this line.
+    pub(crate) async fn measures(&self, line: &str) {
+        let line = format!("{line}\n");
         soon(async {
             while !self.metrics.encode().expect("metrics").contains(&line) {
                 tokio::time::sleep(Duration::from_millis(1)).await;

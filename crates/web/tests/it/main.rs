@@ -9,11 +9,14 @@
 
 mod admission;
 mod cache;
+mod child;
 mod csrf;
 mod drain;
 mod harness;
 mod limits;
 mod live;
+mod peers;
 mod requests;
 mod session;
+mod streams;
 mod transaction;
