@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::canvas::ChordStep;
 use crate::error::QueueError;
 use crate::message::{Outgoing, hostname};
 use crate::result::ResultMeta;
@@ -53,6 +54,8 @@ pub struct Finish {
     pub dependents: Vec<ResultMeta>,
     /// Messages that follow: callbacks, the next of a chain.
     pub follow_ups: Vec<Outgoing>,
+    /// What becomes of the chords that it takes part in.
+    pub chords: Vec<ChordStep>,
     /// The same task again, at that time.
     pub again: Option<(Timestamp, Outgoing)>,
     /// Why it goes to the dead letters.

@@ -54,6 +54,10 @@ pub struct SendOptions {
     pub parent_id: Option<String>,
     /// The group it belongs to.
     pub group: Option<String>,
+    /// Its place in the group.
+    pub group_index: Option<u64>,
+    /// The body of the chord that it is part of, a [`Signature`].
+    pub chord: Option<Value>,
     /// Where an `rpc://` producer expects the result.
     pub reply_to: Option<String>,
 }
@@ -146,6 +150,7 @@ impl Call {
                 callbacks: some(options.link),
                 errbacks: some(options.link_error),
                 chain: some(chain),
+                chord: options.chord,
                 ..Embed::default()
             },
             queue: options.queue.unwrap_or_else(|| default_queue.to_owned()),
@@ -158,6 +163,7 @@ impl Call {
             root_id: options.root_id,
             parent_id: options.parent_id,
             group: options.group,
+            group_index: options.group_index,
             reply_to: options.reply_to,
             trace,
         };

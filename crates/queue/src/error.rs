@@ -54,6 +54,15 @@ pub enum QueueError {
     /// A message cannot be built or read.
     #[error("cannot build or read a message")]
     Message(#[from] MessageError),
+    /// A workflow that cannot be carried out.
+    #[error("cannot carry out the workflow: {problem}")]
+    Canvas {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The subscription to the requests of the remote control ended.
+    #[error("the connection to the remote control was lost")]
+    ControlLost,
     /// A stored result is not one.
     #[error("the stored result of task {id} is not readable")]
     Result {
@@ -96,6 +105,7 @@ impl QueueError {
                 | Self::Command { .. }
                 | Self::Full { .. }
                 | Self::Outbox(_)
+                | Self::ControlLost
                 | Self::Interrupted { .. }
         )
     }

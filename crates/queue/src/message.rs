@@ -23,6 +23,7 @@ pub use build::Outgoing;
 pub(crate) use build::{Draft, hostname};
 pub use envelope::{DeliveryInfo, Envelope, Headers, Properties};
 pub(crate) use extended::plain;
+pub(crate) use repr::value as python_repr;
 pub use time::{iso, parse_iso};
 
 /// Longest message that is read, in bytes. A longer one is diverted as malformed.

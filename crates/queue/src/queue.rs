@@ -1,5 +1,8 @@
 //! The client: sends tasks and reads results.
 
+mod control;
+mod workflow;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -13,3 +13,4 @@ mod wake;
 pub use consumer::RedisBroker;
 pub use keys::Keys;
 pub(crate) use keys::{STEPS, step};
+pub(crate) use settle::LATE;

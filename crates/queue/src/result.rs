@@ -131,12 +131,4 @@ impl ResultMeta {
         }
         ends
     }
-
-    /// Names the tasks that followed it.
-    #[must_use]
-    pub fn with_children<'a>(mut self, ids: impl IntoIterator<Item = &'a TaskId>) -> Self {
-        self.children
-            .extend(ids.into_iter().map(|id| json!([[id.as_str(), null], null])));
-        self
-    }
 }

@@ -1,5 +1,7 @@
 //! Where results are: in Redis, or in the memory of the memory broker.
 
+mod chord;
+
 use std::sync::LazyLock;
 
 use futures_util::StreamExt;
@@ -13,6 +15,8 @@ use crate::memory::Store;
 use crate::message::{MessageError, TaskId};
 use crate::redis::Keys;
 use crate::result::ResultMeta;
+
+pub(crate) use chord::Chord;
 
 static STORE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/lua/store.lua")));
 

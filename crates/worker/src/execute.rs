@@ -11,8 +11,8 @@ use kiuas_common::telemetry::TraceContext;
 use kiuas_queue::broker::{Broker, Delivery, Hold};
 use kiuas_queue::message::{Body, Embed, Envelope, MessageError, parse_iso};
 use kiuas_queue::{
-    BrokerKind, Context, Delivered, ExceptionInfo, Queue, QueueError, Registered, Registry, TaskId,
-    TaskOptions, with_causes,
+    BrokerKind, Context, Delivered, ExceptionInfo, Queue, QueueError, Registry, RetryPolicy,
+    TaskId, TaskOptions, with_causes,
 };
 use tokio::sync::Notify;
 use tracing::{Instrument, Span, field};
@@ -24,6 +24,7 @@ use crate::metrics::WorkerMetrics;
 use crate::running::Guard;
 use crate::running::Running;
 use crate::verdict::{self, Verdict};
+use crate::work::Work;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -47,7 +48,7 @@ pub(crate) struct Executor<S, B> {
 struct Job<S> {
     envelope: Envelope,
     id: TaskId,
-    task: Option<Arc<Registered<S>>>,
+    task: Option<Work<S>>,
     label: &'static str,
 }
 
@@ -70,10 +71,10 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
     }
 
     async fn run(&self, delivery: &Delivery, envelope: Envelope, guard: &Guard) {
-        let task = self.registry.get(&envelope.headers.task);
+        let task = Work::named(&envelope.headers.task, &self.registry);
         let job = Job {
             id: TaskId::from(envelope.headers.id.clone()),
-            label: task.as_ref().map_or(UNKNOWN, |task| task.name),
+            label: task.as_ref().map_or(UNKNOWN, Work::name),
             envelope,
             task,
         };
@@ -110,10 +111,17 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
         let (verdict, _shown) = match judged {
             Err(verdict) => (verdict, None),
             Ok(task) => {
-                let limits = limits(&job.envelope, &task.options);
+                let options = task.options();
+                let limits = limits(&job.envelope, &options);
                 let shown = self.board.begin(&job.envelope.headers, limits, span);
                 let verdict = self
-                    .attempt(delivery, &job, &task, &mut body, (guard, &shown, limits))
+                    .attempt(
+                        delivery,
+                        &job,
+                        (task, &options.retry),
+                        &mut body,
+                        (guard, &shown, limits),
+                    )
                     .await;
                 shown.ran(&verdict);
                 (verdict, Some(shown))
@@ -131,13 +139,12 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
         &self,
         delivery: &Delivery,
         job: &Job<S>,
-        task: &Registered<S>,
+        (task, policy): (&Work<S>, &RetryPolicy),
         body: &mut Body,
         (guard, shown, limits): (&Guard, &Shown, Limits),
     ) -> Verdict {
         let headers = &job.envelope.headers;
         let retries = job.envelope.retries();
-        let policy = &task.options.retry;
         let ctx = Context::new(Arc::clone(&self.state), job.id.clone()).delivered(
             retries,
             Delivered {
@@ -148,13 +155,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
             },
         );
         let (args, kwargs) = (std::mem::take(&mut body.0), std::mem::take(&mut body.1));
-        let work = AssertUnwindSafe(async {
-            match task.start(ctx, args, kwargs) {
-                Ok(started) => Ok(started.await),
-                Err(error) => Err(error),
-            }
-        })
-        .catch_unwind();
+        let work = AssertUnwindSafe(task.run(&self.registry, ctx, args, kwargs)).catch_unwind();
         tokio::select! {
             biased;
             done = shown.run(work) => match done {
@@ -204,8 +205,10 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
             }
             verdict => {
                 let is_dead = matches!(&verdict, Verdict::Failure { dead: Some(_), .. });
-                let finish = finish(self, delivery, &job.envelope, &mut body.2, verdict)
-                    .unwrap_or_else(|error| given_up(&job.envelope, &error));
+                let built = finish(self, delivery, &job.envelope, &mut body.2, verdict);
+                let (mut finish, parts) =
+                    built.unwrap_or_else(|error| given_up(&job.envelope, &body.2, &error));
+                self.count(&job.envelope, parts, &mut finish).await;
                 let waits = finish.again.is_some();
                 let hold = self
                     .insist(|| self.broker.finish(delivery, finish.clone()))
@@ -228,15 +231,15 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
 
     /// Tries until the broker has answered: an end that is known here must not be lost. Stopping is
     /// the caller's: it drops this future.
-    async fn insist<F, R>(&self, ask: F) -> Hold
+    pub(crate) async fn insist<T, F, R>(&self, ask: F) -> T
     where
         F: Fn() -> R,
-        R: Future<Output = Result<Hold, QueueError>>,
+        R: Future<Output = Result<T, QueueError>>,
     {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match ask().await {
-                Ok(hold) => return hold,
+                Ok(answer) => return answer,
                 Err(error) => error,
             };
             self.metrics.broker_errors.inc();
@@ -296,7 +299,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
 }
 
 /// Which task may run now; else how it ends without.
-fn judge<S>(job: &Job<S>, embed: &Embed, now: Timestamp) -> Result<Arc<Registered<S>>, Verdict> {
+fn judge<'a, S>(job: &'a Job<S>, embed: &Embed, now: Timestamp) -> Result<&'a Work<S>, Verdict> {
     let headers = &job.envelope.headers;
     let time = |text: &Option<String>| text.as_deref().and_then(parse_iso);
     if time(&headers.expires).is_some_and(|expires| expires <= now) {
@@ -312,7 +315,7 @@ fn judge<S>(job: &Job<S>, embed: &Embed, now: Timestamp) -> Result<Arc<Registere
             problem,
         )));
     }
-    job.task.clone().ok_or_else(|| {
+    job.task.as_ref().ok_or_else(|| {
         Verdict::refused(ExceptionInfo::new(
             "celery.exceptions",
             "NotRegistered",

@@ -8,6 +8,8 @@
 //! that is `kiuas-queue`.
 
 mod board;
+mod builtin;
+mod chord;
 mod consume;
 mod execute;
 mod finish;
@@ -18,6 +20,7 @@ mod metrics;
 mod running;
 mod settings;
 mod verdict;
+mod work;
 mod worker;
 
 pub use settings::WorkerSettings;

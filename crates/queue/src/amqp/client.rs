@@ -43,6 +43,18 @@ impl AmqpClient {
         self.link().await.map(drop)
     }
 
+    /// Publishes something for whoever listens, to a topic exchange that is made if it is missing.
+    pub(crate) async fn announce(&self, event: Publication) -> Result<(), AmqpError> {
+        let link = self.link().await?;
+        link.ensure_topic(&event.exchange).await?;
+        link.publish(std::slice::from_ref(&event)).await
+    }
+
+    /// A connection apart, shown by RabbitMQ under `name`.
+    pub(crate) async fn dial(&self, name: &str) -> Result<Link, AmqpError> {
+        Link::open(&self.dialer, name).await
+    }
+
     async fn link(&self) -> Result<Arc<Link>, AmqpError> {
         let alive = || self.link.lock().clone().filter(|link| link.is_alive());
         if let Some(link) = alive() {

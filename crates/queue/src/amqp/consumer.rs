@@ -6,40 +6,35 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
-use super::client::{AmqpClient, publish};
+use super::client::AmqpClient;
 use super::dial::Dialer;
 use super::intake::{Intake, Message};
 use super::redelivery::Redeliveries;
 use super::session::Session;
-use super::wire::Publication;
 use super::{AmqpError, delay};
 use crate::broker::{self, Broker, Claimed, Delivery, Due, Finish, Hold, Swept};
+use crate::canvas::ChordStep;
 use crate::error::QueueError;
-use crate::message::{Envelope, LONGEST_MESSAGE, TaskId, iso};
-use crate::poison::{Burial, MOST_DELIVERIES};
+use crate::message::{Envelope, LONGEST_MESSAGE, TaskId};
+use crate::poison::MOST_DELIVERIES;
 use crate::redis::Keys;
-use crate::result::ResultMeta;
 use crate::results::Results;
 use crate::settings::QueueSettings;
-
-/// The header that a dead letter or a malformed message carries: why, when, whence.
-const EVIDENCE: &str = "x-kiuas-evidence";
 
 /// A consumer on RabbitMQ. Clones are the same consumer, with one connection.
 #[derive(Debug, Clone)]
 pub struct AmqpBroker {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     worker: String,
     dialer: Arc<Dialer>,
-    settings: Arc<QueueSettings>,
-    keys: Keys,
-    results: Results,
+    pub(super) settings: Arc<QueueSettings>,
+    pub(super) keys: Keys,
+    pub(super) results: Results,
     redeliveries: Redeliveries,
     queues: Vec<String>,
     prefetch: u16,
@@ -50,7 +45,7 @@ struct Inner {
     number: AtomicU64,
     turn: AtomicUsize,
     /// Messages given up since the last sweep was asked.
-    dead: AtomicU64,
+    pub(super) dead: AtomicU64,
 }
 
 /// Everything but the connection that a consumer is made of.
@@ -155,7 +150,7 @@ impl AmqpBroker {
         format!("{}:{number}", self.inner.worker)
     }
 
-    fn queue(&self, message: &Message) -> &str {
+    pub(super) fn queue(&self, message: &Message) -> &str {
         let queue = self.inner.queues.get(message.queue);
         queue.map(String::as_str).unwrap_or_default()
     }
@@ -200,105 +195,10 @@ impl AmqpBroker {
         Ok(())
     }
 
-    /// The end of a task that killed its workers.
-    async fn bury(
-        &self,
-        session: &Session,
-        message: &Message,
-        envelope: &Envelope,
-    ) -> Result<(), QueueError> {
-        let queue = self.queue(message);
-        let burial = Burial::of(envelope);
-        let letters = self.inner.keys.dead(queue);
-        self.set_aside(session, &letters, message, queue, &burial.reason)
-            .await?;
-        self.store(&burial.results).await?;
-        session.ack(message.number).await?;
-        self.inner.dead.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn put_aside(
-        &self,
-        session: &Session,
-        message: &Message,
-        reason: &str,
-    ) -> Result<(), QueueError> {
-        let queue = self.queue(message);
-        let letters = self.inner.keys.malformed(queue);
-        self.set_aside(session, &letters, message, queue, reason)
-            .await?;
-        Ok(session.ack(message.number).await?)
-    }
-
-    /// Copies a message, with the evidence as a header, to a queue that nobody consumes.
-    async fn set_aside(
-        &self,
-        session: &Session,
-        letters: &str,
-        message: &Message,
-        queue: &str,
-        reason: &str,
-    ) -> Result<(), AmqpError> {
-        session.link.ensure_letters(letters).await?;
-        let evidence = evidence(queue, reason);
-        let letter = Publication::of(letters, &message.raw)?.with_header(EVIDENCE, &evidence)?;
-        session.link.publish(&[letter]).await
-    }
-
-    async fn store(&self, results: &[ResultMeta]) -> Result<(), QueueError> {
-        let period = self.inner.settings.result_expires;
-        self.inner.results.store(results, period).await
-    }
-
-    /// Everything that is published when a task has ended.
-    async fn follow(
-        &self,
-        session: &Session,
-        message: &Message,
-        finish: &Finish,
-    ) -> Result<(), AmqpError> {
-        let again = finish.again.iter().map(|(_, message)| message);
-        let messages: Vec<_> = finish.follow_ups.iter().chain(again).cloned().collect();
-        if !messages.is_empty() {
-            publish(&session.link, &messages).await?;
-        }
-        if let Some(reason) = &finish.dead {
-            let queue = self.queue(message);
-            let letters = self.inner.keys.dead(queue);
-            self.set_aside(session, &letters, message, queue, reason)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Puts a copy that comes later in the place of `message`.
-    async fn send_later(
-        &self,
-        session: &Session,
-        message: &Message,
-        priority: u8,
-        eta: Timestamp,
-    ) -> Result<(), AmqpError> {
-        let queue = self.queue(message);
-        let copy = Publication::of(queue, &message.raw)?.with_priority(priority);
-        let left = eta.duration_since(Timestamp::now());
-        let left = Duration::try_from(left).unwrap_or_default();
-        // At least one second: less would come back at once.
-        let pause = left.max(Duration::from_secs(1));
-        session.link.ensure_delay(queue).await?;
-        session.link.publish(&[delay::delayed(copy, pause)]).await?;
-        session.ack(message.number).await
-    }
-
     /// How many may be put off here, in our hands.
     fn most_put_off(&self) -> usize {
         (usize::from(self.inner.prefetch) / 2).max(1)
     }
-}
-
-fn evidence(queue: &str, reason: &str) -> Value {
-    json!({"queue": queue, "reason": reason, "at": iso(Timestamp::now())})
 }
 
 fn id_of(message: &Message) -> Option<TaskId> {
@@ -371,13 +271,28 @@ impl Broker for AmqpBroker {
             return Ok(Hold::Lost);
         };
         if !message.published {
-            if let Err(error) = self.follow(&session, &message, &finish).await {
-                return self.judge(delivery, &session, Err(error));
+            match self.follow(&session, &message, &finish).await {
+                Ok(()) => {}
+                Err(QueueError::Amqp(error)) => {
+                    return self.judge(delivery, &session, Err(error));
+                }
+                Err(error) => return Err(error),
             }
             self.inner.intake.published(&delivery.tag);
         }
         let results: Vec<_> = finish.result.into_iter().chain(finish.dependents).collect();
         self.store(&results).await?;
+        if let Err(error) = self.reply(&session, &message, &results).await {
+            return self.judge(delivery, &session, Err(error));
+        }
+        // Not before its body is with the server.
+        self.note(
+            finish
+                .chords
+                .iter()
+                .filter(|step| matches!(step, ChordStep::End { .. })),
+        )
+        .await?;
         let acked = session.ack(message.number).await;
         self.inner.intake.ended(&delivery.tag);
         if let Err(error) = acked {

@@ -39,6 +39,8 @@ pub(super) struct Message {
     pub(super) queue: usize,
     pub(super) raw: Vec<u8>,
     pub(super) priority: u8,
+    /// See [`Arrival::reply_to`].
+    pub(super) reply_to: Option<String>,
     /// See [`Arrival::redelivered`].
     pub(super) redelivered: Option<Option<u32>>,
     /// What follows from its end is published already; only the end itself is missing.
@@ -66,6 +68,7 @@ impl Intake {
             queue,
             raw: arrival.raw,
             priority: arrival.priority,
+            reply_to: arrival.reply_to,
             redelivered: arrival.redelivered,
             published: false,
         };

@@ -27,7 +27,7 @@ const WINDOW: u32 = 256;
 
 /// A connection and its publishing channel.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     pub(super) connection: Connection,
     channel: Channel,
     settings: AmqpSettings,
@@ -35,6 +35,8 @@ pub(super) struct Link {
     known: Mutex<HashSet<String>>,
     /// Queues that delayed messages reach.
     delayed: Mutex<HashSet<String>>,
+    /// Topic exchanges that are there for certain.
+    topics: Mutex<HashSet<String>>,
     delays: OnceCell<()>,
     window: Semaphore,
 }
@@ -51,6 +53,7 @@ impl Link {
             settings: dialer.settings.clone(),
             known: Mutex::default(),
             delayed: Mutex::default(),
+            topics: Mutex::default(),
             delays: OnceCell::new(),
             window: Semaphore::new(WINDOW as usize),
         })
@@ -62,7 +65,7 @@ impl Link {
     }
 
     /// Publishes messages in order. `Ok` when the server has all of them in queues.
-    pub(super) async fn publish(&self, messages: &[Publication]) -> Result<(), AmqpError> {
+    pub(crate) async fn publish(&self, messages: &[Publication]) -> Result<(), AmqpError> {
         for batch in messages.chunks(WINDOW as usize) {
             let count = u32::try_from(batch.len()).unwrap_or(WINDOW);
             // Never closed: the result is a permit.
@@ -81,7 +84,7 @@ impl Link {
 
     async fn send(&self, message: &Publication) -> Result<PublisherConfirm, AmqpError> {
         let options = BasicPublishOptions {
-            mandatory: true,
+            mandatory: message.mandatory,
             immediate: false,
         };
         let publishing = self.channel.basic_publish(
@@ -151,6 +154,25 @@ impl Link {
         Ok(())
     }
 
+    /// Makes sure that the topic exchange `name` exists.
+    pub(super) async fn ensure_topic(&self, name: &str) -> Result<(), AmqpError> {
+        if self.topics.lock().contains(name) {
+            return Ok(());
+        }
+        let channel = self.channel().await?;
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let kind = ExchangeKind::Topic;
+        let exchange = short("exchange", name)?;
+        let made = channel.exchange_declare(exchange, kind, durable, FieldTable::default());
+        ask("make an exchange", made).await?;
+        drop(channel.close(200, short("reply", "done")?).await);
+        self.topics.lock().insert(name.to_owned());
+        Ok(())
+    }
+
     /// A queue with the exchange that Celery gives it: of the same name, and `topic` for quorum queues.
     async fn create(&self, queue: &str, arguments: FieldTable) -> Result<(), AmqpError> {
         let channel = self.channel().await?;
@@ -214,13 +236,13 @@ impl Link {
     }
 
     /// A channel for something short.
-    pub(super) async fn channel(&self) -> Result<Channel, AmqpError> {
+    pub(crate) async fn channel(&self) -> Result<Channel, AmqpError> {
         ask("open a channel", self.connection.create_channel()).await
     }
 }
 
 /// Waits for an answer, not for ever.
-pub(super) async fn ask<T>(
+pub(crate) async fn ask<T>(
     action: &'static str,
     answer: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, AmqpError> {

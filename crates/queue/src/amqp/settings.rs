@@ -21,6 +21,9 @@ pub struct AmqpSettings {
     /// Most messages that a worker holds of each queue; 0: as many as it runs at once. More than that
     /// wait in a busy worker while others may be idle.
     pub prefetch: u16,
+    /// Workers also send results to those who wait for them over AMQP: for producers with Celery's
+    /// `result_backend = "rpc://"`.
+    pub rpc_results: bool,
     /// Silence after which either side gives the connection up.
     pub heartbeat: Period,
     /// Kind of the queues that delay messages: Celery's `broker_native_delayed_delivery_queue_type`.
@@ -47,6 +50,7 @@ impl Default for AmqpSettings {
             queue_type: QueueType::Classic,
             max_priority: 0,
             prefetch: 0,
+            rpc_results: false,
             heartbeat: Period::seconds(10),
             delay_queue_type: QueueType::Quorum,
         }

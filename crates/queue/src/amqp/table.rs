@@ -79,6 +79,6 @@ fn to_json(value: &AMQPValue, depth: usize) -> Value {
 }
 
 /// A name that AMQP can carry.
-pub(super) fn short(field: &'static str, text: &str) -> Result<ShortString, AmqpError> {
+pub(crate) fn short(field: &'static str, text: &str) -> Result<ShortString, AmqpError> {
     ShortString::try_new(text).map_err(|_| AmqpError::Name { field })
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::AmqpError;
 use super::table::{short, to_map, to_table};
 use crate::message::parse_iso;
+use crate::result::ResultMeta;
 
 /// Highest number of priority.
 const LAST_PRIORITY: u8 = 9;
@@ -34,13 +35,15 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A message to be published.
 #[derive(Debug, Clone)]
-pub(super) struct Publication {
+pub(crate) struct Publication {
     pub(super) exchange: String,
     pub(super) routing_key: String,
     pub(super) properties: BasicProperties,
     pub(super) body: Vec<u8>,
     /// Not to be run before.
     pub(super) eta: Option<Timestamp>,
+    /// It is an error if no queue takes it.
+    pub(super) mandatory: bool,
 }
 
 impl Publication {
@@ -66,6 +69,47 @@ impl Publication {
             properties,
             body,
             eta,
+            mandatory: true,
+        })
+    }
+
+    /// The result of a task for whoever sent it with `rpc://`: nobody's fault if he is gone.
+    pub(super) fn result(reply_to: &str, meta: &ResultMeta) -> Result<Self, AmqpError> {
+        let properties = BasicProperties::default()
+            .with_delivery_mode(1)
+            .with_content_type("application/json".into())
+            .with_content_encoding("utf-8".into())
+            .with_correlation_id(short("correlation_id", meta.task_id.as_str())?);
+        Ok(Self {
+            exchange: String::new(),
+            routing_key: reply_to.to_owned(),
+            properties,
+            body: serde_json::to_vec(meta).unwrap_or_default(),
+            eta: None,
+            mandatory: false,
+        })
+    }
+
+    /// Something for whoever listens now: not stored, and nobody's fault if nobody does.
+    pub(crate) fn passing(
+        exchange: &str,
+        routing_key: &str,
+        headers: &Value,
+        body: &Value,
+    ) -> Result<Self, AmqpError> {
+        let headers = headers.as_object().cloned().unwrap_or_default();
+        let properties = BasicProperties::default()
+            .with_delivery_mode(1)
+            .with_content_type("application/json".into())
+            .with_content_encoding("utf-8".into())
+            .with_headers(to_table(&headers)?);
+        Ok(Self {
+            exchange: exchange.to_owned(),
+            routing_key: routing_key.to_owned(),
+            properties,
+            body: body.to_string().into_bytes(),
+            eta: None,
+            mandatory: false,
         })
     }
 
@@ -145,16 +189,18 @@ fn turned(priority: u8) -> u8 {
 }
 
 /// What came, as an envelope.
-pub(super) struct Arrival {
-    pub(super) raw: Vec<u8>,
+pub(crate) struct Arrival {
+    pub(crate) raw: Vec<u8>,
     pub(super) priority: u8,
+    /// Where an `rpc://` producer expects results.
+    pub(super) reply_to: Option<String>,
     /// Set if it was delivered before: how often in vain, where the queue counts that.
     pub(super) redelivered: Option<Option<u32>>,
 }
 
 impl Arrival {
     /// The envelope of `delivery`.
-    pub(super) fn of(delivery: &Delivery) -> Self {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
         let properties = &delivery.properties;
         let mut headers = properties
             .headers()
@@ -191,6 +237,7 @@ impl Arrival {
         Self {
             raw: envelope.to_string().into_bytes(),
             priority,
+            reply_to: text(properties.reply_to()),
             redelivered: delivery.redelivered.then_some(count),
         }
     }

@@ -151,6 +151,7 @@ impl MemoryBroker {
         finish: Finish,
     ) -> Result<(), QueueError> {
         contents.room_for(finish.follow_ups.len() + usize::from(finish.again.is_some()))?;
+        contents.note(&finish.chords);
         for message in &finish.follow_ups {
             contents.push(Waiting::from(message), false);
         }

@@ -6,18 +6,24 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::canvas::{ChordPart, ChordStep};
 use crate::error::QueueError;
 use crate::message::{Outgoing, TaskId};
 use crate::poison::MOST_LETTERS;
 use crate::redis::{STEPS, step};
 use crate::result::{ResultMeta, State};
+use crate::results::Chord;
 
 /// Most messages in all queues together, waiting ones included.
 pub(crate) const MOST_MESSAGES: usize = 100_000;
 /// Most results kept; expired ones make room first.
 const MOST_RESULTS: usize = 100_000;
+
+/// Most chords remembered after their end.
+const MOST_CHORDS: usize = 10_000;
 
 /// One broker's memory. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +64,7 @@ pub(super) struct Contents {
     pub(super) dead: HashMap<String, VecDeque<Vec<u8>>>,
     pub(super) malformed: HashMap<String, VecDeque<Vec<u8>>>,
     results: HashMap<TaskId, (Instant, ResultMeta)>,
+    chords: HashMap<String, Chord>,
 }
 
 impl Store {
@@ -82,6 +89,16 @@ impl Store {
             }
         });
         self.announce_results();
+    }
+
+    /// Notes what becomes of chords.
+    pub(crate) fn note(&self, steps: &[ChordStep]) {
+        self.with(|contents| contents.note(steps));
+    }
+
+    /// Counts the end of a chord's member.
+    pub(crate) fn count(&self, part: &ChordPart) -> Option<(Vec<Value>, Option<Value>)> {
+        self.with(|contents| contents.chord(&part.group).count(part))
     }
 
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Contents) -> T) -> T {
@@ -165,6 +182,22 @@ impl Contents {
     pub(super) fn put_off(&mut self, message: Waiting, until: Timestamp) {
         self.later_number += 1;
         self.later.insert((until, self.later_number), message);
+    }
+
+    pub(super) fn note(&mut self, steps: &[ChordStep]) {
+        for step in steps {
+            let (ChordStep::Begin { group, .. }
+            | ChordStep::Shape { group, .. }
+            | ChordStep::End { group }) = step;
+            self.chord(group).note(step);
+        }
+    }
+
+    fn chord(&mut self, group: &str) -> &mut Chord {
+        if self.chords.len() >= MOST_CHORDS {
+            self.chords.retain(|_, chord| !chord.is_done());
+        }
+        self.chords.entry(group.to_owned()).or_default()
     }
 
     /// Stores a result. A success is never overwritten: the task may have been sent twice.

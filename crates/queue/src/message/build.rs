@@ -46,6 +46,7 @@ pub(crate) struct Draft {
     pub(crate) root_id: Option<String>,
     pub(crate) parent_id: Option<String>,
     pub(crate) group: Option<String>,
+    pub(crate) group_index: Option<u64>,
     pub(crate) reply_to: Option<String>,
     pub(crate) trace: Option<TraceContext>,
 }
@@ -83,7 +84,7 @@ impl Draft {
         let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
         let rest = json!({
             "shadow": null,
-            "group_index": null,
+            "group_index": self.group_index,
             "argsrepr": repr::arguments(&self.args),
             "kwargsrepr": repr::keywords(&self.kwargs),
             "replaced_task_nesting": 0,

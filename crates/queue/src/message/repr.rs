@@ -24,6 +24,13 @@ pub(super) fn keywords(kwargs: &Map<String, Value>) -> String {
     out.finish()
 }
 
+/// One value.
+pub(crate) fn value(value: &Value) -> String {
+    let mut out = Printer::default();
+    out.value(value);
+    out.finish()
+}
+
 #[derive(Default)]
 struct Printer {
     text: String,

@@ -14,6 +14,7 @@ const SEPARATOR: &str = "\u{6}\u{16}";
 pub struct Keys {
     prefix: Arc<str>,
     result_prefix: Arc<str>,
+    group_prefix: Arc<str>,
 }
 
 impl Keys {
@@ -29,6 +30,7 @@ impl Keys {
         Self {
             prefix: prefix.into(),
             result_prefix: format!("{prefix}{joint}celery-task-meta-").into(),
+            group_prefix: format!("{prefix}{joint}celery-taskset-meta-").into(),
         }
     }
 
@@ -45,6 +47,29 @@ impl Keys {
     #[must_use]
     pub fn result(&self, id: &TaskId) -> String {
         format!("{}{id}", self.result_prefix)
+    }
+
+    /// What is known of a group: with `suffix` empty its shape, `.j`, `.t`, `.s`, `.d` and `.c` of the
+    /// header of a chord.
+    #[must_use]
+    pub fn group(&self, group: &str, suffix: &str) -> String {
+        format!("{}{group}{suffix}", self.group_prefix)
+    }
+
+    /// The channel that stands for a fanout or topic exchange in a database.
+    pub(crate) fn fanout(&self, database: u16, exchange: &str) -> String {
+        format!("{}/{database}.{exchange}", self.prefix)
+    }
+
+    /// The queues that are bound to an exchange.
+    pub(crate) fn bindings(&self, exchange: &str) -> String {
+        format!("{}_kombu.binding.{exchange}", self.prefix)
+    }
+
+    /// Tasks that are not to run, with the time until which that is remembered.
+    #[must_use]
+    pub fn revoked(&self) -> String {
+        format!("{}_kiuas.revoked", self.prefix)
     }
 
     /// Messages in workers' hands: tag to `[message, exchange, routing key]`.

@@ -7,12 +7,16 @@ use redis::Script;
 
 use super::keys::{Keys, step};
 use crate::broker::{Delivery, Finish, Hold};
+use crate::canvas::ChordStep;
 use crate::connection::SharedConnection;
 use crate::error::QueueError;
 use crate::message::MessageError;
 use crate::poison::dead_letter;
 use crate::result::ResultMeta;
 use crate::settings::QueueSettings;
+
+/// How long a chord's body is remembered as sent, in seconds: a late copy of a member changes nothing.
+pub(crate) const LATE: u64 = 86_400;
 
 static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/settle.lua")));
 
@@ -34,6 +38,14 @@ pub(super) enum Effect {
         seconds: u64,
         text: Vec<u8>,
     },
+    /// A value that is kept for a while.
+    Set {
+        key: String,
+        seconds: u64,
+        text: Vec<u8>,
+    },
+    /// The body of a chord is on its way: the group's key without its ending.
+    Joined { group: String },
     /// To a list that no worker reads.
     Aside { list: String, text: Vec<u8> },
 }
@@ -65,12 +77,15 @@ impl<'a> Settle<'a> {
             .key(keys.unacked_index())
             .arg(self.tag)
             .arg(self.guard.as_deref().unwrap_or_default());
+        let nothing = Vec::new();
         for effect in &self.effects {
             let (what, key, number, text) = match effect {
                 Effect::Front { list, text } => ("front", list, String::new(), text),
                 Effect::Back { list, text } => ("back", list, String::new(), text),
                 Effect::Later { set, score, member } => ("later", set, score.clone(), member),
                 Effect::Result { key, seconds, text } => ("result", key, seconds.to_string(), text),
+                Effect::Set { key, seconds, text } => ("set", key, seconds.to_string(), text),
+                Effect::Joined { group } => ("joined", group, LATE.to_string(), &nothing),
                 Effect::Aside { list, text } => ("aside", list, String::new(), text),
             };
             call.arg(what).arg(key).arg(number).arg(text.as_slice());
@@ -118,6 +133,28 @@ pub(super) fn result(
     })
 }
 
+/// What becomes of a chord.
+fn chord(keys: &Keys, step: &ChordStep, period: Period) -> Effect {
+    let seconds = period.duration().as_secs().max(1);
+    match step {
+        ChordStep::Begin { group, size } => Effect::Set {
+            key: keys.group(group, ".s"),
+            seconds,
+            text: size.to_string().into_bytes(),
+        },
+        ChordStep::Shape { group, outcome } => Effect::Set {
+            key: keys.group(group, ""),
+            seconds,
+            text: serde_json::json!({ "result": outcome })
+                .to_string()
+                .into_bytes(),
+        },
+        ChordStep::End { group } => Effect::Joined {
+            group: keys.group(group, ""),
+        },
+    }
+}
+
 /// What follows from a finished task.
 pub(super) fn effects(
     keys: &Keys,
@@ -125,14 +162,16 @@ pub(super) fn effects(
     delivery: &Delivery,
     finish: &Finish,
 ) -> Result<Vec<Effect>, MessageError> {
+    let period = settings.result_expires;
     let mut effects: Vec<_> = finish
-        .follow_ups
+        .chords
         .iter()
-        .map(|message| Effect::Back {
-            list: keys.list(&message.queue, message.priority),
-            text: message.text.clone().into_bytes(),
-        })
+        .map(|step| chord(keys, step, period))
         .collect();
+    effects.extend(finish.follow_ups.iter().map(|message| Effect::Back {
+        list: keys.list(&message.queue, message.priority),
+        text: message.text.clone().into_bytes(),
+    }));
     if let Some((eta, message)) = &finish.again {
         effects.push(later(
             keys,
@@ -150,7 +189,7 @@ pub(super) fn effects(
         });
     }
     for meta in finish.result.iter().chain(&finish.dependents) {
-        effects.push(result(keys, meta, settings.result_expires)?);
+        effects.push(result(keys, meta, period)?);
     }
     Ok(effects)
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by its panic")]
 
 mod amqp;
+mod chords;
 mod conformance;
 mod outbox;
 mod redis;

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by its panic")]
 
 mod canvas;
+mod chords;
 mod drain;
 mod ends;
 mod process;

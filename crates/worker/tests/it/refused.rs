@@ -1,11 +1,11 @@
 //! What cannot be run is refused visibly, and the worker goes on.
 
-use kiuas_queue::message::Envelope;
+use kiuas_queue::message::Signature;
 use kiuas_queue::{Call, State, TaskId};
 use serde_json::{Map, Value, json};
 
 use crate::setup::{Setup, eventually};
-use crate::tasks::Add;
+use crate::tasks::{Add, Note};
 
 async fn refused(setup: &Setup, id: &TaskId) -> Value {
     let meta = setup.wait(id).await;
@@ -54,20 +54,20 @@ async fn a_pickled_body_is_disallowed() {
 }
 
 #[tokio::test]
-async fn a_chord_is_refused_before_its_task_runs() {
+async fn a_continuation_of_unknown_kind_is_refused_before_its_task_runs() {
     let setup = Setup::new();
     let worker = setup.worker();
-    let message = include_str!("../../../queue/tests/data/chord-header.json");
-    let _: u64 = setup.command(&["LPUSH", "celery", message.trim()]).await;
-    let message: Value = serde_json::from_str(message).expect("JSON");
-    let id = TaskId::from(message["headers"]["id"].as_str().expect("an id"));
+    let text = "ran".to_owned();
+    let mut call = Call::of(&Note { text }).expect("a call");
+    call.options.link = vec![Signature {
+        task: "test.note".to_owned(),
+        subtask_type: Some("mystery".to_owned()),
+        ..Signature::default()
+    }];
+    let id = setup.send_call(call).await;
     let result = refused(&setup, &id).await;
     assert_eq!(result["exc_type"], "NotImplementedError");
-    // Whoever waits for the chord's body hears of it too.
-    let envelope = Envelope::parse(message.to_string().as_bytes()).expect("an envelope");
-    let chord = envelope.body().expect("a body").2.chord.expect("a chord");
-    let body = TaskId::from(chord["options"]["task_id"].as_str().expect("an id"));
-    assert_eq!(setup.wait(&body).await.result["exc_type"], "ChordError");
+    assert!(setup.state.log().is_empty());
     worker.stop().await;
 }
 

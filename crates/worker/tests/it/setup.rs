@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kiuas_common::metrics::Metrics;
-use kiuas_common::testing::TestRedis;
+use kiuas_common::testing::{TestRedis, rabbitmq};
 use kiuas_common::{Period, Shutdown};
-use kiuas_queue::{Call, Queue, QueueSettings, ResultMeta, Task, TaskId};
+use kiuas_queue::{AmqpSettings, BrokerKind, Call, Queue, QueueSettings, ResultMeta, Task, TaskId};
 use kiuas_worker::{Drained, Worker, WorkerSettings};
 use redis::FromRedisValue;
 use serde_json::Value;
@@ -43,8 +43,39 @@ impl Setup {
         }
     }
 
+    /// One on RabbitMQ, with a queue of its own; none, loudly, where there is no server.
+    pub(crate) fn on_rabbitmq(settings: AmqpSettings) -> Option<Self> {
+        let url = rabbitmq()?;
+        let settings = QueueSettings {
+            broker: BrokerKind::Amqp,
+            default_queue: format!("worker-{}", TaskId::random()),
+            amqp: AmqpSettings { url, ..settings },
+            ..QueueSettings::default()
+        };
+        let redis = TestRedis::start();
+        let queue = Queue::open(redis.queue(), settings).expect("a queue");
+        Some(Self {
+            queue,
+            ..Self::over(redis)
+        })
+    }
+
+    /// One on each broker that is there.
+    pub(crate) fn everywhere() -> Vec<Self> {
+        let memory = Self {
+            queue: Queue::in_memory(QueueSettings::default()),
+            ..Self::new()
+        };
+        let rabbitmq = Self::on_rabbitmq(AmqpSettings::default());
+        [Self::new(), memory].into_iter().chain(rabbitmq).collect()
+    }
+
     pub(crate) fn worker(&self) -> Running {
-        self.worker_with(WorkerSettings::default())
+        self.worker_with(WorkerSettings {
+            // The default one.
+            queues: Vec::new(),
+            ..WorkerSettings::default()
+        })
     }
 
     pub(crate) fn worker_with(&self, settings: WorkerSettings) -> Running {

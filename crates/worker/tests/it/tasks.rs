@@ -29,7 +29,9 @@ pub(crate) fn registry() -> Registry<State> {
     let mut registry = Registry::new();
     registry
         .add::<Add>()
+        .add::<List>()
         .add::<Note>()
+        .add::<Sum>()
         .add::<Flaky>()
         .add::<Fail>()
         .add::<Panic>()
@@ -58,6 +60,35 @@ impl Task<State> for Add {
 
     async fn run(self, _: Context<State>) -> Result<i64, TaskError> {
         Ok(self.x + self.y)
+    }
+}
+
+/// Gives back the list that it is given.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct List {
+    items: Vec<serde_json::Value>,
+}
+
+impl Task<State> for List {
+    const NAME: &'static str = "test.list";
+    type Output = Vec<serde_json::Value>;
+
+    async fn run(self, _: Context<State>) -> Result<Self::Output, TaskError> {
+        Ok(self.items)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sum {
+    numbers: Vec<i64>,
+}
+
+impl Task<State> for Sum {
+    const NAME: &'static str = "test.sum";
+    type Output = i64;
+
+    async fn run(self, _: Context<State>) -> Result<i64, TaskError> {
+        Ok(self.numbers.into_iter().sum())
     }
 }
 

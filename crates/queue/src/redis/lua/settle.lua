@@ -3,8 +3,8 @@
 -- record is gone (a stale holder), or if the guard key exists (its owner is alive after all).
 --
 -- KEYS: unacked, unacked_index.
--- ARGV: tag, guard key or '', then quadruples: what (front, back, later, aside, result), key, number
---       (later: the time; result: how many seconds it is kept), text.
+-- ARGV: tag, guard key or '', then quadruples: what (front, back, later, aside, result, set,
+--       joined), key, number (later: the time; others: how many seconds it is kept), text.
 -- Returns 1 if it was done.
 
 -- A success is never overwritten, as in Celery: the task may have been sent twice. Both writers put
@@ -31,6 +31,11 @@ for i = 3, #ARGV, 4 do
         redis.call('LPUSH', key, text)
     elseif what == 'later' then
         redis.call('ZADD', key, number, text)
+    elseif what == 'set' then
+        redis.call('SETEX', key, number, text)
+    elseif what == 'joined' then
+        redis.call('DEL', key .. '.j', key .. '.t', key .. '.s', key .. '.d')
+        redis.call('SET', key .. '.c', 'done', 'EX', number)
     elseif what == 'result' then
         store(key, number, text)
     else
