@@ -72,7 +72,7 @@ pub struct Entry<'a> {
     /// Fields that the settings ask for.
     pub headers: &'a [(http::HeaderName, HeaderValue)],
     /// Our id.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// The trace it belongs to.
     pub trace_id: Option<&'a str>,
     /// What went wrong.

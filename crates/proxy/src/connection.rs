@@ -328,7 +328,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response<Recorded>, Infallible>> {
     let (parts, body) = request.into_parts();
     let body = Inbound::visitor(body, &connection.pulse);
-    Work::begin(connection, parts, body).map(Ok)
+    Work::begin(connection, parts, body).map(|answer| Ok(answer.into_response()))
 }
 
 /// What ends a connection politely.

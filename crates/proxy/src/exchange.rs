@@ -27,19 +27,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::header::{CONNECTION, HeaderName, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
-use http::{HeaderValue, Response};
 use kiuas_common::telemetry::TraceContext;
 use tracing::Span;
 
 use self::action::Done;
+use crate::answer::{Answer, Change};
 use crate::body::{Inbound, Outbound};
 use crate::compress::Wish;
 use crate::crowd::Present;
 use crate::fault::Fault;
 use crate::hints::Hints;
 use crate::lane;
+use crate::lines::Fields;
 use crate::meter::Counted;
 use crate::page::{self, Form};
 use crate::pulse::Pulse;
@@ -121,7 +123,7 @@ pub struct Place {
 }
 
 /// Answers one request. [`Work`] has a place for it.
-async fn run(connection: Rc<Connection>, mut parts: Parts, body: Inbound) -> Response<Recorded> {
+async fn run(connection: Rc<Connection>, mut parts: Parts, body: Inbound) -> Answer<Recorded> {
     let mut body = Some(body);
     let plan = connection.worker.plan();
     let mut record = Box::new(Record::new(&connection, plan.log.clone()));
@@ -154,7 +156,7 @@ async fn run(connection: Rc<Connection>, mut parts: Parts, body: Inbound) -> Res
         Err(_) => Form::wished(&parts.headers),
     };
     lane::recycle(parts.headers);
-    let response = outcome.unwrap_or_else(|fault| {
+    let answer = outcome.unwrap_or_else(|fault| {
         let fault = exact(fault, &connection);
         record.fault = Some(fault);
         let status = fault.status().as_u16();
@@ -163,9 +165,9 @@ async fn run(connection: Rc<Connection>, mut parts: Parts, body: Inbound) -> Res
             .or_else(|| plan.pages.find(status))
             .filter(|_| form == Form::Page);
         let notice = record.notice.as_deref();
-        page::answer(fault, form, &record.request_id, notice, own)
+        page::answer(fault, form, &record.request_id, notice, own).into()
     });
-    finish(&connection, response, record, &notes)
+    finish(&connection, answer, record, &notes)
 }
 
 /// The whole request has a limit, if the settings say so.
@@ -195,7 +197,7 @@ async fn answer<'p>(
     body: &mut Option<Inbound>,
     record: &mut Record,
     notes: &mut Notes<'p>,
-) -> Result<Response<Outbound>, Fault> {
+) -> Result<Answer<Outbound>, Fault> {
     let Asked { connection, turn } = *asked;
     let shared = &connection.worker.shared;
     let refused = gate::check(connection, parts, turn.arrival.and_then(|a| a.refusal))
@@ -223,7 +225,7 @@ async fn answer<'p>(
     let host = Host::of(parts).ok_or(Fault::NoSite)?;
     record.host = Some(host.value.clone());
     if let Some(proof) = secure::challenge(connection, parts) {
-        return Ok(proof);
+        return Ok(proof.into());
     }
     let site = plan.sites.find(&host.name).ok_or(Fault::NoSite)?;
     notes.rules = Some(&site.headers);
@@ -233,7 +235,7 @@ async fn answer<'p>(
         record.hsts.clone_from(&site.hsts);
     }
     if let Some(response) = site::answer(site, &host, &visitor, parts, plan.https_port) {
-        return Ok(response);
+        return Ok(response.into());
     }
     if let Some(work) = shared.closed_sites.of(&site.name)
         && !work.lets_pass(visitor.address)
@@ -261,15 +263,15 @@ async fn answer<'p>(
             record.user = notes.user.take();
         }
         if let Some(response) = guarded? {
-            return Ok(response);
+            return Ok(response.into());
         }
         let wish = route
             .compress
             .as_ref()
             .map(|rules| Wish::read(rules, parts));
         match action::run(&wanted, chosen, parts, body, record).await? {
-            Done::Answer(response) => {
-                let status = response.status();
+            Done::Answer(answer) => {
+                let status = answer.status();
                 if route.intercept_errors && status.is_server_error() && record.upstream.is_some() {
                     return Err(Fault::Application(status));
                 }
@@ -277,9 +279,10 @@ async fn answer<'p>(
                     // What no application has just sent is kept in memory, and comes again.
                     Some(wish) => {
                         let comes_again = record.upstream.is_none();
-                        wish.apply(response, &plan.compressor, comes_again)
+                        let response = answer.into_response();
+                        wish.apply(response, &plan.compressor, comes_again).into()
                     }
-                    None => response,
+                    None => answer,
                 });
             }
             Done::Nothing => {}
@@ -302,29 +305,48 @@ fn exact(fault: Fault, connection: &Connection) -> Fault {
 
 fn finish(
     connection: &Connection,
-    mut response: Response<Outbound>,
+    mut answer: Answer<Outbound>,
     mut record: Box<Record>,
     notes: &Notes<'_>,
-) -> Response<Recorded> {
-    let headers = response.headers_mut();
-    if let Some(hsts) = record.hsts.take() {
-        headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
-    }
-    notes.apply(headers);
-    if notes.timing {
-        headers.extend(record.timing().map(|value| (SERVER_TIMING, value)));
-    }
-    if let Ok(id) = HeaderValue::from_str(&record.request_id) {
-        headers.insert(X_REQUEST_ID, id);
-    }
+) -> Answer<Recorded> {
     let last =
         record.fault.is_some_and(Fault::ends_connection) || connection.worker.sweeper.is_draining();
     let is_http1 = !matches!(connection.reader, Reader::Frames);
-    if last && is_http1 && !headers.contains_key(CONNECTION) {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    answer.change(Finish {
+        hsts: record.hsts.take(),
+        notes,
+        record: &record,
+        last: last && is_http1,
+    });
+    record.answered(answer.status().as_u16());
+    answer.map(|body| Recorded::new(body, record))
+}
+
+/// What every answer's fields get at the end.
+struct Finish<'a> {
+    hsts: Option<HeaderValue>,
+    notes: &'a Notes<'a>,
+    record: &'a Record,
+    /// The connection ends with it.
+    last: bool,
+}
+
+impl Change for Finish<'_> {
+    fn apply(self, fields: &mut impl Fields) {
+        if let Some(hsts) = &self.hsts {
+            fields.set(&STRICT_TRANSPORT_SECURITY, hsts);
+        }
+        self.notes.apply(fields);
+        if self.notes.timing
+            && let Some(timing) = self.record.timing()
+        {
+            fields.add(&SERVER_TIMING, &timing);
+        }
+        fields.set_text(&X_REQUEST_ID, self.record.request_id.as_bytes());
+        if self.last && !fields.has(&CONNECTION) {
+            fields.add(&CONNECTION, &HeaderValue::from_static("close"));
+        }
     }
-    record.answered(response.status().as_u16());
-    response.map(|body| Recorded::new(body, record))
 }
 
 fn server_span(parts: &Parts, visitor: &Visitor) -> Span {

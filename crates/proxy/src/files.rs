@@ -25,7 +25,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method};
 use rustix::io::Errno;
 
 pub use body::{FileBody, Segment};
@@ -34,6 +34,7 @@ pub use range::{Asked, Span, parse as parse_range};
 pub use source::Source;
 pub use table::Table;
 
+use crate::answer::Answer;
 use crate::body::Outbound;
 use crate::fault::Fault;
 use crate::plan::{Fallback, Files};
@@ -69,7 +70,7 @@ pub struct Wanted<'a> {
 /// # Errors
 /// [`Fault::NotFound`] for everything that is no readable file inside the directory, whatever the
 /// reason: a visitor learns nothing about what lies there.
-pub async fn answer(wanted: &Wanted<'_>) -> Result<Option<Response<Outbound>>, Fault> {
+pub async fn answer(wanted: &Wanted<'_>) -> Result<Option<Answer<Outbound>>, Fault> {
     let readable = wanted.method == Method::GET || wanted.method == Method::HEAD;
     let last = wanted.files.fallback == Fallback::NotFound;
     if !readable && last {
@@ -89,9 +90,11 @@ pub async fn answer(wanted: &Wanted<'_>) -> Result<Option<Response<Outbound>>, F
                 None => wanted.table.forget(wanted.files.id, key),
             },
             Found::Directory => {
-                return Ok(Some(respond::to_directory(wanted.whole, wanted.query)));
+                return Ok(Some(
+                    respond::to_directory(wanted.whole, wanted.query).into(),
+                ));
             }
-            Found::Listing(page) => return Ok(Some(respond::listing(page, wanted.method))),
+            Found::Listing(page) => return Ok(Some(respond::listing(page, wanted.method).into())),
         }
     }
     // It changes faster than it can be opened.

@@ -11,6 +11,7 @@ mod tests;
 
 use http::Version;
 
+pub use crate::line::{is_field_value, is_token};
 pub use refusal::Refusal;
 pub use target::{has_one_reading, is_authority};
 
@@ -201,19 +202,4 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .split(|byte| *byte == b',')
         .map(<[u8]>::trim_ascii)
         .filter(|member| !member.is_empty())
-}
-
-/// RFC 9110 5.6.2.
-pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
-}
-
-/// RFC 9110 5.5: visible characters, space, tab and the obsolete upper half; no NUL, CR, LF or other
-/// control.
-pub fn is_field_value(text: &[u8]) -> bool {
-    text.iter()
-        .all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
 }

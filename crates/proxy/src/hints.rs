@@ -9,9 +9,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
+
+use crate::lines::{Fields, Lines};
 
 /// An application cannot make us keep more than this.
 const MOST: usize = 16 * 1024;
@@ -62,7 +64,7 @@ impl Hints {
 
     /// Adds an interim answer (RFC 9110 15.2: a proxy passes them on). What 100 and 101 mean is between
     /// the proxy and the application.
-    pub fn add(&self, status: StatusCode, headers: &HeaderMap) {
+    pub fn add(&self, status: StatusCode, fields: &Lines) {
         let mut unsaid = self.0.lock();
         let line: &[u8] = match status {
             StatusCode::PROCESSING => b"HTTP/1.1 102 Processing\r\n",
@@ -74,11 +76,7 @@ impl Hints {
         }
         let bytes = &mut unsaid.bytes;
         bytes.extend_from_slice(line);
-        for (name, value) in headers {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                bytes.extend_from_slice(part);
-            }
-        }
+        fields.write(bytes, |_, _| true);
         bytes.extend_from_slice(b"\r\n");
         if let Some(writer) = unsaid.writer.take() {
             writer.wake();

@@ -138,11 +138,11 @@ impl<S: LaneIo> Lane<S> {
                 Poll::Ready(self.begin(step))
             }
             State::Work(work, asked) => match Pin::new(work).poll(cx) {
-                Poll::Ready(response) => {
+                Poll::Ready(answer) => {
                     let asked = *asked;
                     // Gives the request's memory back before the answer needs some.
                     self.state = State::Head;
-                    match Writing::begin(response, asked, &self.connection.hints, io, pulse, cx) {
+                    match Writing::begin(answer, asked, &self.connection.hints, io, pulse, cx) {
                         Ok(writing) => self.poll_write(writing, asked, cx),
                         Err(error) => Poll::Ready(Some(broken(&error))),
                     }

@@ -9,6 +9,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod answer;
 pub mod body;
 pub mod cache;
 pub mod clock;
@@ -22,6 +23,8 @@ pub mod flood;
 pub mod gate;
 pub mod hints;
 pub mod lane;
+pub mod line;
+pub mod lines;
 pub mod linger;
 pub mod listeners;
 pub mod maintenance;

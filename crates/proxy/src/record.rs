@@ -228,7 +228,7 @@ impl Record {
             referer: self.kept.referer.as_ref(),
             user_agent: self.kept.user_agent.as_ref(),
             headers: &self.kept.headers,
-            request_id: &self.request_id,
+            request_id: self.request_id.as_bytes(),
             trace_id: self.trace_id.as_deref(),
             fault: fault.as_deref(),
         });

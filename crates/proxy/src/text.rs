@@ -7,6 +7,8 @@ use std::ops::Deref;
 
 /// So many bytes are kept in place; longer ones are allocated.
 const SHORT: usize = 64;
+/// Length of the longest IPv4 address.
+const MOST_IPV4: usize = 15;
 
 /// A string.
 #[derive(Clone)]
@@ -38,6 +40,15 @@ impl Text {
         self
     }
 
+    /// Its bytes, which need not be looked at again to be text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kept::Here { bytes, length } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Kept::Elsewhere(text) => text.as_bytes(),
+        }
+    }
+
     /// With ASCII letters made small.
     #[must_use]
     pub fn lower(text: &str) -> Self {
@@ -61,10 +72,7 @@ impl Deref for Text {
 
     fn deref(&self) -> &str {
         match &self.0 {
-            Kept::Here { bytes, length } => bytes
-                .get(..usize::from(*length))
-                .and_then(|bytes| std::str::from_utf8(bytes).ok())
-                .unwrap_or_default(),
+            Kept::Here { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Kept::Elsewhere(text) => text,
         }
     }
@@ -105,11 +113,18 @@ pub fn decimal(out: &mut Vec<u8>, number: u64) {
 pub fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
+            out.reserve(MOST_IPV4);
             for (index, octet) in address.octets().into_iter().enumerate() {
                 if index > 0 {
                     out.push(b'.');
                 }
-                decimal(out, octet.into());
+                if octet >= 100 {
+                    out.push(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    out.push(b'0' + octet / 10 % 10);
+                }
+                out.push(b'0' + octet % 10);
             }
         }
         // Writing to memory does not fail.

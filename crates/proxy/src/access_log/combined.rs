@@ -22,7 +22,7 @@ pub(super) fn write_plus(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]
     out.extend_from_slice(b" host=\"");
     word(out, entry.host.map(HeaderValue::as_bytes));
     out.extend_from_slice(b"\" id=");
-    word(out, Some(entry.request_id.as_bytes()));
+    word(out, Some(entry.request_id));
     // Writing to memory does not fail.
     drop(write!(
         out,

@@ -10,7 +10,7 @@ pub(super) fn write(out: &mut Vec<u8>, entry: &Entry<'_>, hidden: &[String]) {
     out.extend_from_slice(b"{\"time\":\"");
     time::utc(out);
     out.push(b'"');
-    text(out, "request_id", Some(entry.request_id.as_bytes()));
+    text(out, "request_id", Some(entry.request_id));
     text(out, "trace_id", entry.trace_id.map(str::as_bytes));
     if let Some(client) = entry.client {
         // Writing to memory does not fail.

@@ -24,7 +24,7 @@ fn entry<'a>(method: &'a Method, target: &'a Uri) -> Entry<'a> {
         referer: None,
         user_agent: None,
         headers: &[],
-        request_id: "id",
+        request_id: b"id",
         trace_id: None,
         fault: None,
     }

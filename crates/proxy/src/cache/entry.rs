@@ -14,6 +14,7 @@ use super::key::Key;
 use super::policy::{Lifetime, Storable, X_ACCEL_EXPIRES};
 use super::vary::Selection;
 use crate::files::Source;
+use crate::lines::Lines;
 
 /// Words of the application to purge by.
 pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
@@ -137,6 +138,8 @@ pub struct Entry {
     pub key: Key,
     /// Its head.
     pub head: Head,
+    /// The fields of the head, ready to be written.
+    pub lines: Lines,
     /// Its body.
     pub content: Content,
     /// Its `Last-Modified`, in seconds.
@@ -154,6 +157,7 @@ impl Entry {
         }
         Self {
             modified: date::field(&head.headers, &LAST_MODIFIED),
+            lines: Lines::of(&head.headers),
             key,
             head,
             content,
@@ -218,7 +222,7 @@ impl Entry {
             Content::Memory(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             Content::File { .. } => OPEN_FILE,
         };
-        let rest = fields + self.key.as_str().len();
+        let rest = fields + self.lines.size() + self.key.as_str().len();
         body + OVERHEAD + u64::try_from(rest).unwrap_or(u64::MAX / 2)
     }
 }

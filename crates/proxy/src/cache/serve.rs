@@ -7,17 +7,42 @@ use http::header::{
     CONTENT_TYPE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::date;
 use super::entry::{Content, Entry, Head};
 use super::range::{self, Asked};
+use crate::answer::Answer;
 use crate::body::Outbound;
 use crate::files::FileBody;
+use crate::lines::Fields;
 
 /// The answer for `request` from `entry`.
 #[must_use]
-pub fn answer(entry: &Arc<Entry>, request: &Parts, now: u64) -> Response<Outbound> {
+pub fn answer(entry: &Arc<Entry>, request: &Parts, now: u64) -> Answer<Outbound> {
+    // HTTP/2 needs a map of the fields anyway, and there is one.
+    if request.version < Version::HTTP_2 && takes_all(&request.headers) {
+        return whole(entry, request, now);
+    }
+    chosen(entry, request, now).into()
+}
+
+/// True if the visitor asks for nothing but the answer as it is.
+fn takes_all(request: &HeaderMap) -> bool {
+    ![IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE]
+        .iter()
+        .any(|name| request.contains_key(name))
+}
+
+fn whole(entry: &Entry, request: &Parts, now: u64) -> Answer<Outbound> {
+    let mut fields = entry.lines.clone();
+    fields.add(&AGE, &HeaderValue::from(entry.head.lifetime.age(now)));
+    let length = entry.content.length();
+    let body = body(request, &entry.content, 0, length);
+    Answer::lined(entry.head.status, fields, body)
+}
+
+fn chosen(entry: &Arc<Entry>, request: &Parts, now: u64) -> Response<Outbound> {
     let age = entry.head.lifetime.age(now);
     let modified = Validators::of(entry);
     if entry.head.status == StatusCode::OK && modified.is_known_to(&request.headers) {
@@ -26,12 +51,12 @@ pub fn answer(entry: &Arc<Entry>, request: &Parts, now: u64) -> Response<Outboun
     let mut response = head(&entry.head, age);
     let length = entry.content.length();
     match part(entry, &modified, request) {
-        Asked::All => fill(&mut response, request, &entry.content, 0, length),
+        Asked::All => *response.body_mut() = body(request, &entry.content, 0, length),
         Asked::Part(first, count) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             let range = format!("bytes {first}-{}/{length}", first + count - 1);
             set_range(response.headers_mut(), &range, count);
-            fill(&mut response, request, &entry.content, first, count);
+            *response.body_mut() = body(request, &entry.content, first, count);
         }
         Asked::Nothing => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
@@ -147,17 +172,11 @@ fn set_range(headers: &mut HeaderMap, range: &str, length: u64) {
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
 }
 
-fn fill(
-    response: &mut Response<Outbound>,
-    request: &Parts,
-    content: &Content,
-    first: u64,
-    count: u64,
-) {
+fn body(request: &Parts, content: &Content, first: u64, count: u64) -> Outbound {
     if request.method == Method::HEAD || count == 0 {
-        return;
+        return Outbound::empty();
     }
-    *response.body_mut() = match content {
+    match content {
         Content::Memory(bytes) => {
             let first = usize::try_from(first).unwrap_or(usize::MAX);
             let end = first.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
@@ -167,7 +186,7 @@ fn fill(
             let body = FileBody::section(Arc::clone(file), offset + first, count);
             Outbound::File(Box::new(body))
         }
-    };
+    }
 }
 
 /// RFC 9110 15.4.5: without what describes the content.

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 
+use crate::answer::Change;
+use crate::lines::Fields;
 use crate::text::decimal;
 
 /// The field.
@@ -64,6 +66,12 @@ pub struct Note {
     pub detail: Option<&'static str>,
 }
 
+impl Change for &Note {
+    fn apply(self, fields: &mut impl Fields) {
+        self.write(fields);
+    }
+}
+
 impl Note {
     /// It went to the application.
     #[must_use]
@@ -89,10 +97,9 @@ impl Note {
     }
 
     /// Adds the field to an answer, after those of caches nearer to the application.
-    pub fn write(&self, headers: &mut HeaderMap) {
-        let text = Bytes::from(self.text());
-        if let Ok(value) = HeaderValue::from_maybe_shared(text) {
-            headers.append(CACHE_STATUS, value);
+    pub fn write(&self, fields: &mut impl Fields) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(self.text())) {
+            fields.add(&CACHE_STATUS, &value);
         }
     }
 

@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::action::Wanted;
+use crate::answer::Answer;
 use crate::body::Outbound;
 use crate::fault::Fault;
 use crate::files;
@@ -36,12 +37,21 @@ const KEPT: [HeaderName; 9] = [
 pub(super) async fn follow(
     wanted: &Wanted<'_>,
     parts: &Parts,
-    mut response: Response<Outbound>,
-) -> Result<Response<Outbound>, Fault> {
+    answer: Answer<Outbound>,
+) -> Result<Answer<Outbound>, Fault> {
+    if let Answer::Lined(lined) = &answer
+        && !lined
+            .lines
+            .iter()
+            .any(|(name, _)| name.starts_with(PREFIX.as_bytes()))
+    {
+        return Ok(answer);
+    }
+    let mut response = answer.into_response();
     let target = response.headers_mut().remove(X_ACCEL_REDIRECT);
     strip(response.headers_mut());
     let Some(target) = target else {
-        return Ok(response);
+        return Ok(response.into());
     };
     // What the application sent beside it is not wanted: its connection is given back or closed.
     let (said, _) = response.into_parts();
@@ -52,7 +62,7 @@ pub(super) async fn follow(
         tracing::error!(%fault, "an application answered with an `X-Accel-Redirect` that leads nowhere");
     })?;
     keep(&said.headers, &mut answer);
-    Ok(answer)
+    Ok(answer.into())
 }
 
 async fn file(
@@ -96,7 +106,7 @@ async fn file(
     if answer.status().is_redirection() && answer.status() != StatusCode::NOT_MODIFIED {
         return Err(Fault::NotFound);
     }
-    Ok(answer)
+    Ok(answer.into_response())
 }
 
 fn keep(said: &HeaderMap, answer: &mut Response<Outbound>) {

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
 use super::route::Chosen;
 use super::{AwaitedTurn, Connection, accel, cache, forward};
+use crate::answer::Answer;
 use crate::body::{Inbound, Outbound};
 use crate::fault::Fault;
 use crate::files;
@@ -29,7 +30,7 @@ pub(super) struct Wanted<'a> {
 /// What an action came to.
 pub(super) enum Done {
     /// This is the answer.
-    Answer(Response<Outbound>),
+    Answer(Answer<Outbound>),
     /// Nothing here; the next route that matches gets the request, with its body.
     Nothing,
 }
@@ -43,7 +44,7 @@ pub(super) async fn run(
     record: &mut Record,
 ) -> Result<Done, Fault> {
     let index = match chosen.route.action.as_ref().ok_or(Fault::NotFound)? {
-        Action::Respond(fixed) => return Ok(Done::Answer(respond(fixed, &parts.method))),
+        Action::Respond(fixed) => return Ok(Done::Answer(respond(fixed, &parts.method).into())),
         Action::Redirect(redirect) => {
             let scope = Scope {
                 uri: chosen.target.as_ref().unwrap_or(&parts.uri),
@@ -51,7 +52,7 @@ pub(super) async fn run(
                 scheme: wanted.visitor.scheme,
                 captured: chosen.captured.as_ref(),
             };
-            return self::redirect(redirect, &scope).map(Done::Answer);
+            return Ok(Done::Answer(self::redirect(redirect, &scope)?.into()));
         }
         Action::Files(files) => {
             match (file(wanted, &chosen, files, parts).await?, files.fallback) {
@@ -75,7 +76,7 @@ async fn forward(
     parts: &mut Parts,
     body: Inbound,
     record: &mut Record,
-) -> Result<Response<Outbound>, Fault> {
+) -> Result<Answer<Outbound>, Fault> {
     let route = chosen.route;
     // What is stored is found by the URL that visitors know.
     let known = route.cache.is_some().then(|| parts.uri.clone());
@@ -96,7 +97,7 @@ async fn forward(
             };
             cache::run(wanted, &through, parts, body, record).await
         }
-        _ => forward::run(wanted, index, parts, body, record).await,
+        _ => forward::pass(wanted, index, parts, body, record).await,
     }
 }
 
@@ -105,7 +106,7 @@ async fn file(
     chosen: &Chosen<'_>,
     files: &Arc<Files>,
     parts: &Parts,
-) -> Result<Option<Response<Outbound>>, Fault> {
+) -> Result<Option<Answer<Outbound>>, Fault> {
     let uri = chosen.target.as_ref().unwrap_or(&parts.uri);
     let whole = uri.path();
     files::answer(&files::Wanted {

@@ -26,6 +26,7 @@ use quick_cache::Equivalent;
 
 use super::action::Wanted;
 use super::forward;
+use crate::answer::Answer;
 use crate::body::{Inbound, Outbound};
 use crate::cache::control::Directives;
 use crate::cache::date;
@@ -70,7 +71,7 @@ pub(super) async fn run(
     parts: &mut Parts,
     body: Inbound,
     record: &mut Record,
-) -> Result<Response<Outbound>, Fault> {
+) -> Result<Answer<Outbound>, Fault> {
     let rules = through.rules;
     let directives = if rules.obey_requests {
         Directives::of_request(&parts.headers)
@@ -80,7 +81,7 @@ pub(super) async fn run(
     let outcome = match passes(parts, &body, rules, &directives) {
         Some(why) => {
             let answer = Box::pin(around(wanted, through, parts, body, record)).await;
-            answer.map(|response| (response, Note::forwarded(why)))
+            answer.map(|response| (response.into(), Note::forwarded(why)))
         }
         None => {
             let asked = Asked {
@@ -94,12 +95,12 @@ pub(super) async fn run(
             look_up::run(&asked, record).await
         }
     };
-    let (mut response, note) = outcome?;
+    let (mut answer, note) = outcome?;
     record.cache = Some(note.word());
     if rules.status_header {
-        note.write(response.headers_mut());
+        answer.change(&note);
     }
-    Ok(response)
+    Ok(answer)
 }
 
 fn key<'a>(wanted: &'a Wanted<'_>, through: &Through<'a>) -> KeyRef<'a> {

@@ -15,6 +15,7 @@ use tracing::{Instrument, Span};
 use super::action::Wanted;
 use super::gate;
 use super::secure;
+use crate::answer::Answer;
 use crate::body::{self, BodyPace, Inbound, Outbound, SpoolError};
 use crate::fault::Fault;
 use crate::meter::Counted;
@@ -67,6 +68,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
+/// The application's answer, for who wants its fields in a map.
 pub(super) async fn run(
     wanted: &Wanted<'_>,
     index: usize,
@@ -74,6 +76,18 @@ pub(super) async fn run(
     body: Inbound,
     record: &mut Record,
 ) -> Result<Response<Outbound>, Fault> {
+    let answer = pass(wanted, index, parts, body, record).await?;
+    Ok(answer.into_response())
+}
+
+/// The application's answer as it came.
+pub(super) async fn pass(
+    wanted: &Wanted<'_>,
+    index: usize,
+    parts: &mut Parts,
+    body: Inbound,
+    record: &mut Record,
+) -> Result<Answer<Outbound>, Fault> {
     let worker = &wanted.connection.worker;
     let upstream = wanted.plan.upstreams.get(index).ok_or(Fault::Internal)?;
     record.via = Some(Rc::clone(upstream));
@@ -90,7 +104,7 @@ pub(super) async fn run(
             client: wanted.visitor.address,
             scheme: wanted.visitor.scheme,
             host: &wanted.host.value,
-            request_id: &wanted.visitor.request_id,
+            request_id: wanted.visitor.request_id.as_bytes(),
             trace: trace.as_ref(),
         },
         websocket,
@@ -119,23 +133,24 @@ pub(super) async fn run(
             record.notice = upstream.maintenance().map(|work| Arc::clone(&work.message));
         }
     })?;
-    let mut response = forwarded.response;
+    let answer = forwarded.answer;
     match (forwarded.switched, call.websocket) {
         (Some(application), Some(handshake)) => {
+            let mut response = answer.into_response();
             let visitor = visitor.ok_or(Fault::Internal)?;
             if !handshake.is_answered_by(response.headers()) {
                 return Err(Fault::BrokenAnswer);
             }
             say_switched(&handshake, &mut response);
             switch(wanted, visitor, application);
+            Ok(response.into())
         }
         // To CONNECT, success would mean that there is a tunnel (RFC 9110 9.3.6).
-        (None, Some(Handshake::Ours(_))) if response.status().is_success() => {
-            return Err(Fault::BrokenAnswer);
+        (None, Some(Handshake::Ours(_))) if answer.status().is_success() => {
+            Err(Fault::BrokenAnswer)
         }
-        _ => {}
+        _ => Ok(answer),
     }
-    Ok(response)
 }
 
 /// How the request asks for a WebSocket, if it does.

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use crate::lines::Fields;
 use crate::plan::{HeaderRules, Pages};
 
 /// Fields and rules for the answer.
@@ -21,12 +22,12 @@ pub(super) struct Notes<'a> {
 
 impl Notes<'_> {
     /// Last of all: fields of an answer on its way out.
-    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+    pub(super) fn apply(&self, fields: &mut impl Fields) {
         for (name, value) in &self.fields {
-            headers.append(name.clone(), value.clone());
+            fields.add(name, value);
         }
         if let Some(rules) = self.rules {
-            rules.apply(headers);
+            rules.apply(fields);
         }
     }
 }

@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use http::Response;
 use http::request::Parts;
 
 use super::{Connection, run};
+use crate::answer::Answer;
 use crate::body::Inbound;
 use crate::record::Recorded;
 
@@ -25,7 +25,7 @@ thread_local! {
 /// Somewhere a request can be at work.
 trait Place {
     fn begin(&mut self, connection: Rc<Connection>, parts: Parts, body: Inbound);
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Recorded>>;
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer<Recorded>>;
     fn clear(&mut self);
 }
 
@@ -37,13 +37,13 @@ struct Made<M, F> {
 impl<M, F> Place for Made<M, F>
 where
     M: Fn(Rc<Connection>, Parts, Inbound) -> F,
-    F: Future<Output = Response<Recorded>>,
+    F: Future<Output = Answer<Recorded>>,
 {
     fn begin(&mut self, connection: Rc<Connection>, parts: Parts, body: Inbound) {
         self.future.set(Some((self.make)(connection, parts, body)));
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Recorded>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer<Recorded>> {
         match self.future.as_mut().as_pin_mut() {
             Some(future) => future.poll(cx),
             None => Poll::Pending,
@@ -58,7 +58,7 @@ where
 fn place<M, F>(make: M) -> Box<dyn Place>
 where
     M: Fn(Rc<Connection>, Parts, Inbound) -> F + 'static,
-    F: Future<Output = Response<Recorded>> + 'static,
+    F: Future<Output = Answer<Recorded>> + 'static,
 {
     Box::new(Made {
         make,
@@ -81,9 +81,9 @@ impl Work {
 }
 
 impl Future for Work {
-    type Output = Response<Recorded>;
+    type Output = Answer<Recorded>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Recorded>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<Recorded>> {
         match &mut self.get_mut().0 {
             Some(place) => place.poll(cx),
             None => Poll::Pending,

@@ -17,6 +17,7 @@ use super::media;
 use super::open::{Kind, Root, Stamp};
 use super::source::Source;
 use crate::compress::{self, Encoding};
+use crate::lines::Lines;
 use crate::plan::Files;
 
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -41,9 +42,9 @@ pub(super) struct Variant {
     pub(super) tag: String,
     pub(super) media_type: HeaderValue,
     /// The fields of 200.
-    pub(super) whole: HeaderMap,
+    pub(super) whole: Lines,
     /// The fields of 304.
-    pub(super) kept: HeaderMap,
+    pub(super) kept: Lines,
 }
 
 impl Entry {
@@ -211,8 +212,8 @@ impl Maker<'_> {
             encoding,
             tag,
             media_type: self.media_type.clone(),
-            whole,
-            kept,
+            whole: Lines::of(&whole),
+            kept: Lines::of(&kept),
         }
     }
 }

@@ -14,14 +14,13 @@ use super::body::{FileBody, Segment};
 use super::conditional::{self, Outcome};
 use super::entry::{Entry, Variant};
 use super::range::{Asked, Span, parse};
+use crate::answer::Answer;
 use crate::body::Outbound;
 use crate::fault::Fault;
+use crate::lines::{Fields, Lines};
 
 /// The answer for `entry`; `None` if it is not what lies on the disk any more.
-pub(super) fn file(
-    entry: &Entry,
-    wanted: &Wanted<'_>,
-) -> Option<Result<Response<Outbound>, Fault>> {
+pub(super) fn file(entry: &Entry, wanted: &Wanted<'_>) -> Option<Result<Answer<Outbound>, Fault>> {
     let variant = entry.choose(wanted.headers);
     // From memory goes out what was true when it was read. What is read from the open file now must
     // still be what the tag says.
@@ -35,22 +34,24 @@ fn answer(
     entry: &Entry,
     variant: &Variant,
     wanted: &Wanted<'_>,
-) -> Result<Response<Outbound>, Fault> {
+) -> Result<Answer<Outbound>, Fault> {
     match conditional::check(wanted.headers, &variant.tag, entry.modified) {
         Outcome::Failed => return Err(Fault::PreconditionFailed),
         Outcome::NotModified => {
-            let mut response = Response::new(Outbound::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response.headers_mut().clone_from(&variant.kept);
-            return Ok(response);
+            let fields = variant.kept.clone();
+            return Ok(Answer::lined(
+                StatusCode::NOT_MODIFIED,
+                fields,
+                Outbound::empty(),
+            ));
         }
         Outcome::Send => {}
     }
-    match asked(entry, variant, wanted) {
-        Asked::All => Ok(whole(variant, wanted)),
-        Asked::Nothing => Ok(nothing(variant)),
+    Ok(match asked(entry, variant, wanted) {
+        Asked::All => whole(variant, wanted),
+        Asked::Nothing => nothing(variant),
         Asked::Spans(spans) => partial(variant, wanted, &spans),
-    }
+    })
 }
 
 /// A directory was asked for without the `/` at its end: relative links in its index need it.
@@ -100,18 +101,13 @@ fn asked(entry: &Entry, variant: &Variant, wanted: &Wanted<'_>) -> Asked {
     }
 }
 
-fn whole(variant: &Variant, wanted: &Wanted<'_>) -> Response<Outbound> {
+fn whole(variant: &Variant, wanted: &Wanted<'_>) -> Answer<Outbound> {
     let length = variant.source.length();
-    let mut response = Response::new(Outbound::empty());
-    response.headers_mut().clone_from(&variant.whole);
-    if wanted.method != Method::HEAD && length > 0 {
-        let span = Span {
-            first: 0,
-            last: length - 1,
-        };
-        *response.body_mut() = body(variant, span);
-    }
-    response
+    let body = match length.checked_sub(1) {
+        Some(last) if wanted.method != Method::HEAD => body(variant, Span { first: 0, last }),
+        _ => Outbound::empty(),
+    };
+    Answer::lined(StatusCode::OK, variant.whole.clone(), body)
 }
 
 /// What is in memory alone goes out as memory.
@@ -128,50 +124,39 @@ fn file_body(variant: &Variant, segments: impl IntoIterator<Item = Segment>) -> 
     Outbound::File(Box::new(FileBody::new(source, segments)))
 }
 
-fn nothing(variant: &Variant) -> Response<Outbound> {
-    let mut response = Response::new(Outbound::empty());
-    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-    let headers = response.headers_mut();
-    for name in [ACCEPT_RANGES, VARY, ETAG] {
-        if let Some(value) = variant.whole.get(&name) {
-            headers.insert(name, value.clone());
+fn nothing(variant: &Variant) -> Answer<Outbound> {
+    let mut fields = Lines::new();
+    for (name, value) in variant.whole.iter() {
+        if [ACCEPT_RANGES, VARY, ETAG]
+            .iter()
+            .any(|kept| name == kept.as_str().as_bytes())
+        {
+            fields.push(name, value);
         }
     }
     let range = format!("bytes */{}", variant.source.length());
-    if let Ok(value) = HeaderValue::from_str(&range) {
-        headers.insert(CONTENT_RANGE, value);
-    }
-    response
+    fields.set_text(&CONTENT_RANGE, range.as_bytes());
+    Answer::lined(StatusCode::RANGE_NOT_SATISFIABLE, fields, Outbound::empty())
 }
 
-fn partial(
-    variant: &Variant,
-    wanted: &Wanted<'_>,
-    spans: &[Span],
-) -> Result<Response<Outbound>, Fault> {
+fn partial(variant: &Variant, wanted: &Wanted<'_>, spans: &[Span]) -> Answer<Outbound> {
     let length = variant.source.length();
     let range = |span: &Span| format!("bytes {}-{}/{length}", span.first, span.last);
-    let mut response = Response::new(Outbound::empty());
-    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    let headers = response.headers_mut();
-    headers.clone_from(&variant.whole);
+    let mut fields = variant.whole.clone();
     if let [span] = spans {
-        headers.insert(CONTENT_RANGE, value(&range(span))?);
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length()));
-        *response.body_mut() = body(variant, *span);
-        return Ok(response);
+        fields.set_text(&CONTENT_RANGE, range(span).as_bytes());
+        fields.set(&CONTENT_LENGTH, &HeaderValue::from(span.length()));
+        return Answer::lined(StatusCode::PARTIAL_CONTENT, fields, body(variant, *span));
     }
     let boundary = format!("{:032x}", rand::random::<u128>());
     let media_type = wanted.media_type.unwrap_or(&variant.media_type);
     let segments = multipart(spans, &boundary, media_type, range);
     let total: u64 = segments.iter().map(Segment::length).sum();
-    headers.insert(
-        CONTENT_TYPE,
-        value(&format!("multipart/byteranges; boundary={boundary}"))?,
-    );
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(total));
-    *response.body_mut() = file_body(variant, segments);
-    Ok(response)
+    let multipart = format!("multipart/byteranges; boundary={boundary}");
+    fields.set_text(&CONTENT_TYPE, multipart.as_bytes());
+    fields.set(&CONTENT_LENGTH, &HeaderValue::from(total));
+    let body = file_body(variant, segments);
+    Answer::lined(StatusCode::PARTIAL_CONTENT, fields, body)
 }
 
 /// The parts (RFC 9110 14.6).
@@ -195,9 +180,4 @@ fn multipart(
         "\r\n--{boundary}--\r\n"
     ))));
     segments
-}
-
-/// Everything given here is ASCII; a failure would be our own.
-fn value(text: &str) -> Result<HeaderValue, Fault> {
-    HeaderValue::from_str(text).map_err(|_| Fault::Internal)
 }

@@ -1,12 +1,12 @@
 //! The head of an answer: how its body is framed, and the bytes (RFC 9112 6 and 9110 8.6, 9.3.2,
 //! 15.3.5, 15.4.5). As hyper does it, so that nobody can tell the two ways apart.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
+use http::{HeaderName, StatusCode};
 use hyper::body::Body;
 use hyper::ext::ReasonPhrase;
 
 use crate::clock;
+use crate::lines::Fields;
 use crate::record::Recorded;
 use crate::text::decimal;
 
@@ -32,70 +32,128 @@ pub(super) struct Asked {
     pub(super) trailers: bool,
 }
 
+/// What decides how the body follows, beside the fields.
+#[derive(Debug)]
+pub(super) struct Kind {
+    status: StatusCode,
+    asked: Asked,
+    /// The body is at its end already.
+    empty: bool,
+    /// The length of one that is not, if it is known.
+    known: Option<u64>,
+}
+
+impl Kind {
+    pub(super) fn new(status: StatusCode, body: &Recorded, asked: Asked) -> Self {
+        let empty = body.is_end_stream();
+        Self {
+            status,
+            asked,
+            empty,
+            known: body.size_hint().exact().filter(|_| !empty),
+        }
+    }
+
+    fn has_body(&self) -> bool {
+        !self.asked.is_head && may_have_body(self.status)
+    }
+}
+
 /// Writes the head of an answer to `out`; how the body follows, and whether the connection ends.
 pub(super) fn write_head(
-    parts: &response::Parts,
-    body: &Recorded,
-    asked: Asked,
+    kind: &Kind,
+    phrase: Option<&ReasonPhrase>,
+    fields: &impl Fields,
     out: &mut Vec<u8>,
 ) -> (Framing, bool) {
-    status_line(parts, out);
-    let has_body = !asked.is_head && may_have_body(parts.status);
-    let empty = body.is_end_stream();
-    let known = body.size_hint().exact().filter(|_| !empty);
-    let mut framing = None;
-    let mut close = asked.close;
-    let mut says_close = false;
-    let mut dated = false;
-    for (name, value) in &parts.headers {
-        if name == CONTENT_LENGTH {
-            if framing.is_some() || (empty && !asked.is_head) {
-                continue;
-            }
-            // A length that is no number says nothing.
-            let Some(length) = number(value) else {
-                continue;
-            };
-            framing = Some(Framing::Length(known.unwrap_or(length)));
-        } else if name == TRANSFER_ENCODING || (name == TRAILER && !has_body) {
-            continue;
-        } else if name == CONNECTION {
-            says_close |= value.as_bytes().eq_ignore_ascii_case(b"close");
-        } else if name == DATE {
-            dated = true;
-        }
-        line(out, name.as_str().as_bytes(), value.as_bytes());
-    }
-    close |= says_close;
-    if close && !says_close {
+    status_line(kind.status, phrase, out);
+    let mut seen = Seen::default();
+    fields.write(out, |name, value| seen.keeps(kind, name, value));
+    let close = kind.asked.close || seen.close;
+    if close && !seen.close {
         line(out, b"connection", b"close");
     }
-    let framing = framing.unwrap_or_else(|| match known {
-        _ if empty => {
-            if !asked.is_head && may_have_body(parts.status) {
-                line(out, b"content-length", b"0");
-            }
-            Framing::None
-        }
-        Some(length) => {
-            if may_have_body(parts.status) {
-                out.extend_from_slice(b"content-length: ");
-                decimal(out, length);
-                out.extend_from_slice(b"\r\n");
-            }
-            Framing::Length(length)
-        }
-        None if has_body => {
-            line(out, b"transfer-encoding", b"chunked");
-            Framing::Chunked(trailers(&parts.headers, asked))
-        }
-        None => Framing::None,
-    });
+    let dated = seen.dated;
+    let framing = seen.framing(kind, out);
     if !dated {
         line(out, b"date", &clock::date());
     }
     out.extend_from_slice(b"\r\n");
-    (if has_body { framing } else { Framing::None }, close)
+    (
+        if kind.has_body() {
+            framing
+        } else {
+            Framing::None
+        },
+        close,
+    )
+}
+
+/// What the fields say about the framing.
+#[derive(Debug, Default)]
+struct Seen {
+    length: Option<u64>,
+    close: bool,
+    dated: bool,
+    trailers: Vec<HeaderName>,
+}
+
+impl Seen {
+    /// Looks at a field, its name in lower case; true if it is written.
+    fn keeps(&mut self, kind: &Kind, name: &[u8], value: &[u8]) -> bool {
+        match name {
+            b"content-length" => return self.takes_length(kind, value),
+            b"transfer-encoding" => return false,
+            b"trailer" if !kind.has_body() => return false,
+            // Only whom the visitor wants, and only what the answer has announced (RFC 9110 6.5.1).
+            b"trailer" if kind.asked.trailers => self.trailers.extend(
+                value
+                    .split(|byte| *byte == b',')
+                    .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()),
+            ),
+            b"connection" => self.close |= value.eq_ignore_ascii_case(b"close"),
+            b"date" => self.dated = true,
+            _ => {}
+        }
+        true
+    }
+
+    fn takes_length(&mut self, kind: &Kind, value: &[u8]) -> bool {
+        if self.length.is_some() || (kind.empty && !kind.asked.is_head) {
+            return false;
+        }
+        // A length that is no number says nothing.
+        self.length = number(value).map(|length| kind.known.unwrap_or(length));
+        self.length.is_some()
+    }
+
+    /// Writes the field that frames the body, if none was written.
+    fn framing(self, kind: &Kind, out: &mut Vec<u8>) -> Framing {
+        if let Some(length) = self.length {
+            return Framing::Length(length);
+        }
+        match kind.known {
+            _ if kind.empty => {
+                if kind.has_body() {
+                    line(out, b"content-length", b"0");
+                }
+                Framing::None
+            }
+            Some(length) => {
+                if may_have_body(kind.status) {
+                    out.extend_from_slice(b"content-length: ");
+                    decimal(out, length);
+                    out.extend_from_slice(b"\r\n");
+                }
+                Framing::Length(length)
+            }
+            None if kind.has_body() => {
+                line(out, b"transfer-encoding", b"chunked");
+                Framing::Chunked(self.trailers)
+            }
+            None => Framing::None,
+        }
+    }
 }
 
 /// RFC 9110 15.3.5 and 15.4.5.
@@ -104,38 +162,19 @@ fn may_have_body(status: StatusCode) -> bool {
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
 }
 
-fn status_line(parts: &response::Parts, out: &mut Vec<u8>) {
-    let phrase = parts.extensions.get::<ReasonPhrase>();
-    if parts.status == StatusCode::OK && phrase.is_none() {
+fn status_line(status: StatusCode, phrase: Option<&ReasonPhrase>, out: &mut Vec<u8>) {
+    if status == StatusCode::OK && phrase.is_none() {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         return;
     }
     out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(parts.status.as_str().as_bytes());
+    out.extend_from_slice(status.as_str().as_bytes());
     out.extend_from_slice(b" ");
     out.extend_from_slice(match phrase {
         Some(phrase) => phrase.as_bytes(),
-        None => parts
-            .status
-            .canonical_reason()
-            .unwrap_or("<none>")
-            .as_bytes(),
+        None => status.canonical_reason().unwrap_or("<none>").as_bytes(),
     });
     out.extend_from_slice(b"\r\n");
-}
-
-/// Only whom the visitor wants, and only what the answer has announced (RFC 9110 6.5.1).
-fn trailers(headers: &HeaderMap, asked: Asked) -> Vec<HeaderName> {
-    if !asked.trailers {
-        return Vec::new();
-    }
-    headers
-        .get_all(TRAILER)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .collect()
 }
 
 pub(super) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -145,12 +184,11 @@ pub(super) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn number(value: &HeaderValue) -> Option<u64> {
-    let digits = value.as_bytes();
+fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    value.to_str().ok()?.parse().ok()
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The line before a chunk of `length` bytes.

@@ -4,9 +4,8 @@
 
 use http::Version;
 
-use crate::gate::{
-    self, Framing, Head, MOST_FIELDS, MOST_HEAD, MOST_LINE, is_field_value, is_token,
-};
+use crate::gate::{self, Framing, Head, MOST_FIELDS, MOST_HEAD, MOST_LINE};
+use crate::line::{self, BareFeed};
 
 /// Most requests have no more fields.
 const FEW: usize = 20;
@@ -143,17 +142,9 @@ fn read(bytes: &[u8], fields: &mut Fields) -> Result<Option<Request>, Odd> {
     }))
 }
 
-/// The line that begins at `start`, without its end, and where the next one begins. A line that ends
-/// in LF alone is odd; a CR elsewhere is found by whoever looks at the line's parts.
 fn line(bytes: &[u8], start: usize) -> Result<Option<(Span, usize)>, Odd> {
-    let rest = bytes.get(start..).unwrap_or_default();
-    let Some(length) = memchr::memchr(b'\n', rest) else {
-        return Ok(None);
-    };
-    match rest.get(..length) {
-        Some([.., b'\r']) => Ok(Some(((start, start + length - 1), start + length + 1))),
-        _ => Err(Odd),
-    }
+    let found = line::next(bytes, start).map_err(|BareFeed| Odd)?;
+    Ok(found.map(|(line, next)| ((line.start, line.end), next)))
 }
 
 /// `GET /path HTTP/1.1`. What may stand in the target is the gate's affair, and it allows no space.
@@ -171,22 +162,10 @@ fn request_line(bytes: &[u8], line: Span) -> Result<(bool, Span), Odd> {
     Ok((is_head, (line.0 + from, line.1 - END.len())))
 }
 
-/// `name: value` (RFC 9112 5): no space before the colon, no folded line.
 fn field(bytes: &[u8], line: Span) -> Result<(Span, Span), Odd> {
-    let text = slice(bytes, line);
-    let colon = memchr::memchr(b':', text).ok_or(Odd)?;
-    let (name, value) = text.split_at(colon);
-    let value = value.get(1..).unwrap_or_default();
-    if !is_token(name) || !is_field_value(value) {
-        return Err(Odd);
-    }
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let leading = value.iter().take_while(|byte| blank(byte)).count();
-    let rest = value.get(leading..).unwrap_or_default();
-    let trailing = rest.iter().rev().take_while(|byte| blank(byte)).count();
-    let start = line.0 + colon + 1 + leading;
-    let end = line.1 - trailing;
-    Ok(((line.0, line.0 + colon), (start, end.max(start))))
+    let found = line::field(slice(bytes, line)).ok_or(Odd)?;
+    let value = (line.0 + found.value.start, line.0 + found.value.end);
+    Ok(((line.0, line.0 + found.name), value))
 }
 
 /// Fields about the connection or a body are odd but for `Connection: close` and `keep-alive`; true for

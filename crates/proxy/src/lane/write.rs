@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName};
 use hyper::body::{Body, Frame};
+use hyper::ext::ReasonPhrase;
 
 use super::answer::{self, Asked, Framing};
 use super::io::LaneIo;
 use super::pending::Pending;
 use super::{request, scratch, send};
+use crate::answer::{Answer, Lined};
 use crate::body::BoxError;
 use crate::files::Span;
 use crate::hints::Hints;
@@ -61,18 +63,16 @@ pub(super) struct Writing {
 impl Writing {
     /// Writes the head, with as much of the body as there is already.
     pub(super) fn begin<S: LaneIo>(
-        response: Response<Recorded>,
+        answer: Answer<Recorded>,
         asked: Asked,
         hints: &Hints,
         io: &mut S,
         pulse: &Pulse,
         cx: &mut Context<'_>,
     ) -> Result<Self, WriteError> {
-        let (parts, body) = response.into_parts();
         scratch::head(|out| {
             hints.finish(out);
-            let (framing, close) = answer::write_head(&parts, &body, asked, out);
-            request::recycle(parts.headers);
+            let (body, framing, close) = head(answer, asked, out);
             let mut writing = Self {
                 body,
                 framing,
@@ -270,6 +270,29 @@ impl Writing {
                 }
                 None => Ok((Bytes::new(), NO_CHUNK)),
             },
+        }
+    }
+}
+
+/// Writes the head of `answer`; its body, how that follows, and whether the connection ends.
+fn head(answer: Answer<Recorded>, asked: Asked, out: &mut Vec<u8>) -> (Recorded, Framing, bool) {
+    match answer {
+        Answer::Made(response) => {
+            let (parts, body) = response.into_parts();
+            let phrase = parts.extensions.get::<ReasonPhrase>();
+            let kind = answer::Kind::new(parts.status, &body, asked);
+            let (framing, close) = answer::write_head(&kind, phrase, &parts.headers, out);
+            request::recycle(parts.headers);
+            (body, framing, close)
+        }
+        Answer::Lined(Lined {
+            status,
+            lines,
+            body,
+        }) => {
+            let kind = answer::Kind::new(status, &body, asked);
+            let (framing, close) = answer::write_head(&kind, None, &lines, out);
+            (body, framing, close)
         }
     }
 }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderValue;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue};
 
 use super::check::Problems;
+use crate::lines::Fields;
 use crate::settings::HeaderSettings;
 
 type Field = (HeaderName, HeaderValue);
@@ -54,20 +55,20 @@ impl Rules {
     }
 
     /// Applies them.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    pub fn apply(&self, fields: &mut impl Fields) {
         for name in &self.remove {
-            headers.remove(name);
+            fields.take_out(name);
         }
         for (name, value) in &self.set {
-            headers.insert(name.clone(), value.clone());
+            fields.set(name, value);
         }
         for (name, value) in &self.default {
-            if !headers.contains_key(name) {
-                headers.insert(name.clone(), value.clone());
+            if !fields.has(name) {
+                fields.add(name, value);
             }
         }
         for (name, value) in &self.add {
-            headers.append(name.clone(), value.clone());
+            fields.add(name, value);
         }
     }
 
@@ -117,12 +118,12 @@ pub struct HeaderRules {
 
 impl HeaderRules {
     /// Changes an answer on its way out: also a cached one or an error page.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        self.answer.apply(headers);
+    pub fn apply(&self, fields: &mut impl Fields) {
+        self.answer.apply(fields);
         match &self.server {
-            Server::Remove => drop(headers.remove(header::SERVER)),
+            Server::Remove => fields.take_out(&header::SERVER),
             Server::Pass => {}
-            Server::Text(text) => drop(headers.insert(header::SERVER, text.clone())),
+            Server::Text(text) => fields.set(&header::SERVER, text),
         }
     }
 

@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::{HeaderValue, SET_COOKIE};
-use http::{Response, StatusCode};
 
 use super::bound::Slot;
 use super::breaker::Pass;
 use super::member::{Member, Mooring};
 use super::pool::Pool;
 use super::{Target, Upstream};
+use crate::lines::Fields;
 
 /// A target that the request is sent to. It counts as in flight there until this is dropped.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Attempt {
     }
 
     /// The head of an answer came.
-    pub(super) fn answered<B>(&self, response: &mut Response<B>) {
+    pub(super) fn answered(&self, status: StatusCode, fields: &mut impl Fields) {
         if self.member().fails.succeeded() {
             tracing::info!(
                 upstream.name = self.upstream.plan.name,
@@ -83,9 +84,9 @@ impl Attempt {
                 self.target()
             );
         }
-        self.tell(response.status() < StatusCode::INTERNAL_SERVER_ERROR);
+        self.tell(status < StatusCode::INTERNAL_SERVER_ERROR);
         if let Some(cookie) = &self.cookie {
-            response.headers_mut().append(SET_COOKIE, cookie.clone());
+            fields.add(&SET_COOKIE, cookie);
         }
     }
 

@@ -17,6 +17,7 @@ use super::member::{Member, Mooring};
 use super::relay::{self, Lease};
 use super::turn::{Ask, Turn, enter};
 use super::{Target, Upstream};
+use crate::answer::Answer;
 use crate::body::{BodyFault, Inbound, Outbound};
 use crate::fault::Fault;
 use crate::hints::Hints;
@@ -50,7 +51,7 @@ impl Sent {
 #[derive(Debug)]
 pub struct Forwarded {
     /// The answer, without the fields of its connection.
-    pub response: Response<Outbound>,
+    pub answer: Answer<Outbound>,
     /// With 101: the connection, which is no longer HTTP.
     pub switched: Option<Switched>,
 }
@@ -202,7 +203,7 @@ async fn once(
     let patience = upstream.plan.response_timeout;
     let interim = |head: &AnswerHead| {
         if let Some(hints) = how.hints {
-            hints.add(head.status, &head.headers);
+            hints.add(head.status, &head.fields);
         }
     };
     client::ask(wire, sending, asked, patience, interim)
@@ -328,26 +329,24 @@ fn answer(
         Came::Http1(answered) => answered,
         Came::H2c(response) => {
             let mut response = h2c::cleaned(response);
-            attempt.answered(&mut response);
+            attempt.answered(response.status(), response.headers_mut());
             let seat = turn.sit(attempt);
+            let response = response
+                .map(|body| Outbound::Multiplexed(Box::new(Multiplexed::new(body, seat, pause))));
             return Ok(Forwarded {
-                response: response.map(|body| {
-                    Outbound::Multiplexed(Box::new(Multiplexed::new(body, seat, pause)))
-                }),
+                answer: response.into(),
                 switched: None,
             });
         }
     };
     let Answered {
-        head,
+        mut head,
         wire,
         framer,
         sending,
     } = answered;
-    let mut response = Response::new(Outbound::empty());
-    *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers;
-    attempt.answered(&mut response);
+    attempt.answered(head.status, &mut head.fields);
+    let lined = |body| Answer::lined(head.status, head.fields, body);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // The connection is a tunnel's now; its place is free for the next request.
         let (stream, read, counted) = wire.into_parts();
@@ -357,7 +356,10 @@ fn answer(
             counted,
             mooring: attempt.moor(),
         });
-        return Ok(Forwarded { response, switched });
+        return Ok(Forwarded {
+            answer: lined(Outbound::empty()),
+            switched,
+        });
     }
     let lease = Lease {
         wire,
@@ -366,7 +368,7 @@ fn answer(
         reusable: head.reusable,
     };
     let body = relay::body(framer, lease, pause);
-    *response.body_mut() = body.map_err(|bad| {
+    let body = body.map_err(|bad| {
         tracing::warn!(
             upstream.name = upstream.plan.name,
             "the body of an answer of upstream `{}` is refused: {bad}",
@@ -375,7 +377,7 @@ fn answer(
         Fault::BrokenAnswer
     })?;
     Ok(Forwarded {
-        response,
+        answer: lined(body),
         switched: None,
     })
 }

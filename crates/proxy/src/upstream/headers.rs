@@ -67,7 +67,7 @@ pub struct Told<'a> {
     /// `Host`, checked by the gate.
     pub host: &'a HeaderValue,
     /// Of this request.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// Subject of the visitor's certificate, where the site asks for certificates: `None` outside, empty
     /// if there was none.
     pub certificate: Option<Option<&'a HeaderValue>>,
@@ -195,7 +195,7 @@ fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
     }
     put("x-forwarded-proto", told.scheme.as_bytes());
     put("x-forwarded-host", told.host.as_bytes());
-    put("x-request-id", told.request_id.as_bytes());
+    put("x-request-id", told.request_id);
     if let Some(subject) = told.certificate {
         let verdict: &[u8] = if subject.is_some() {
             b"SUCCESS"

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 
 use super::fetch::{self, Fetch, Fetched};
 use super::{Asked, CONDITIONS, around_head};
+use crate::answer::Answer;
 use crate::body::Outbound;
 use crate::cache::Cache;
 use crate::cache::date;
@@ -16,7 +17,7 @@ use crate::cache::status::{Forwarded, Note};
 use crate::fault::Fault;
 use crate::record::Record;
 
-type Answer = (Response<Outbound>, Note);
+type Noted = (Answer<Outbound>, Note);
 
 /// What may be done with a stored answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ enum Use {
     Validated(Forwarded),
 }
 
-pub(super) async fn run(asked: &Asked<'_>, record: &mut Record) -> Result<Answer, Fault> {
+pub(super) async fn run(asked: &Asked<'_>, record: &mut Record) -> Result<Noted, Fault> {
     let cache = &asked.wanted.connection.worker.shared.cache;
     let now = date::now();
     let variants = cache.get(&asked.key);
@@ -61,7 +62,8 @@ pub(super) async fn run(asked: &Asked<'_>, record: &mut Record) -> Result<Answer
         return Err(Fault::NotCached);
     }
     if asked.parts.method == Method::HEAD {
-        return Box::pin(around_head(asked, entry, why, record)).await;
+        let (response, note) = Box::pin(around_head(asked, entry, why, record)).await?;
+        return Ok((response.into(), note));
     }
     let place = place(cache, asked, entry, variants.as_deref(), now);
     let fill = match place {
@@ -101,7 +103,7 @@ fn usage(entry: &Entry, asked: &Asked<'_>, now: u64) -> Use {
     Use::Validated(Forwarded::Stale)
 }
 
-fn hit(entry: &Arc<Entry>, asked: &Asked<'_>, now: u64, detail: Option<&'static str>) -> Answer {
+fn hit(entry: &Arc<Entry>, asked: &Asked<'_>, now: u64, detail: Option<&'static str>) -> Noted {
     let note = Note {
         hit: true,
         ttl: Some(entry.head.lifetime.left(now)),
@@ -134,7 +136,7 @@ fn place(
 }
 
 /// Reads along with another request; `None` if that is not possible.
-async fn join(fill: &Arc<Fill>, asked: &Asked<'_>, why: Forwarded) -> Option<Answer> {
+async fn join(fill: &Arc<Fill>, asked: &Asked<'_>, why: Forwarded) -> Option<Noted> {
     let mut note = Note::forwarded(why);
     note.collapsed = true;
     let waited = tokio::time::timeout(asked.rules.wait, fill.stage());
@@ -144,7 +146,7 @@ async fn join(fill: &Arc<Fill>, asked: &Asked<'_>, why: Forwarded) -> Option<Ans
             let length = fetch::length_of(&head.headers);
             let mut response = serve::head(&head, head.lifetime.age(now));
             *response.body_mut() = Outbound::Fill(Box::new(fill.reader(length)?));
-            Some((response, note))
+            Some((response.into(), note))
         }
         Stage::Settled(entry) if entry.head.selection.matches(&asked.parts.headers) => {
             Some((serve::answer(&entry, asked.parts, date::now()), note))
@@ -159,7 +161,7 @@ async fn lead(
     entry: Option<&Arc<Entry>>,
     why: Forwarded,
     record: &mut Record,
-) -> Result<Answer, Fault> {
+) -> Result<Noted, Fault> {
     let (tell, told) = tokio::sync::oneshot::channel();
     Fetch::new(asked, fill, entry.cloned(), &record.span).spawn(Some(tell));
     let fetched = told.await.map_err(|_| Fault::Internal)?;
@@ -172,12 +174,12 @@ async fn lead(
         Fetched::Passed(response, refusal, noted) => {
             record.adopt(noted);
             note.detail = refusal.map(crate::cache::policy::Refusal::name);
-            Ok((response, note))
+            Ok((response.into(), note))
         }
         Fetched::Stored(response, noted) => {
             record.adopt(noted);
             note.stored = true;
-            Ok((response, note))
+            Ok((response.into(), note))
         }
         Fetched::Entry(entry, answered, noted) => {
             record.adopt(noted);

@@ -38,7 +38,8 @@ pub(super) async fn check(
     let Some(answer) = answer else {
         return Ok(None);
     };
-    let response = answer.map_err(|_| Fault::ResponseTimeout)??.response;
+    let response = answer.map_err(|_| Fault::ResponseTimeout)??;
+    let response = response.answer.into_response();
     let status = response.status();
     if status.is_success() {
         for name in &auth.copy_answer {
@@ -81,7 +82,7 @@ async fn ask(auth: &ForwardAuth, wanted: &Wanted<'_>, parts: &Parts) -> Result<F
             client: visitor.address,
             scheme: visitor.scheme,
             host: &wanted.host.value,
-            request_id: &visitor.request_id,
+            request_id: visitor.request_id.as_bytes(),
             certificate: secure::certificate(wanted.connection),
             trace: visitor.trace.as_ref(),
         },

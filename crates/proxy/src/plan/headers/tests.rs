@@ -1,3 +1,5 @@
+use http::HeaderMap;
+
 use super::*;
 
 fn rules(site: &str, route: &str) -> (HeaderRules, Vec<String>) {

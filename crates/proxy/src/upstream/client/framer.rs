@@ -1,6 +1,6 @@
 //! Where an answer begins and ends in a stream of bytes, and what is in it. Pure: no input or output.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 
 use super::chunks::Chunks;
@@ -91,25 +91,30 @@ impl Framer {
             return Ok(None);
         };
         self.begun = true;
-        let head = if kept.is_empty() {
-            match head::end(input, searched)? {
-                Some(length) => input.split_to(length),
-                None => {
-                    kept.extend_from_slice(&std::mem::take(input));
+        let at_once = match kept.is_empty() {
+            true => head::parse(input, self.asked).ok().flatten(),
+            false => None,
+        };
+        let head = match at_once {
+            Some((head, length)) => {
+                input.advance(length);
+                head
+            }
+            // What is wrong must not depend on the pieces it came in: it is judged once the end is there.
+            None => {
+                kept.extend_from_slice(&std::mem::take(input));
+                if head::end(kept, searched)?.is_none() {
                     return Ok(None);
                 }
+                let mut all = std::mem::take(kept).freeze();
+                let Some((head, length)) = head::parse(&all, self.asked)? else {
+                    return Err(BadAnswer::Head);
+                };
+                all.advance(length);
+                *input = all;
+                head
             }
-        } else {
-            kept.extend_from_slice(&std::mem::take(input));
-            let Some(length) = head::end(kept, searched)? else {
-                return Ok(None);
-            };
-            let mut all = std::mem::take(kept).freeze();
-            let head = all.split_to(length);
-            *input = all;
-            head
         };
-        let head = head::parse(&head, self.asked)?;
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if head.status.is_informational() && !switched {
             self.interim += 1;

@@ -1,15 +1,11 @@
 //! The head of an application's answer: parsed strictly, freed of what belongs to the connection.
 
-use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 
-use crate::lane;
+use crate::line::{self, BareFeed};
+use crate::lines::Lines;
 
 /// Largest head: as bounded as a request's, with room for many cookies.
 pub(super) const MOST_HEAD: usize = 64 * 1024;
@@ -17,11 +13,7 @@ pub(super) const MOST_HEAD: usize = 64 * 1024;
 pub(super) const MOST_FIELDS: usize = 256;
 /// So many digits always fit.
 const MOST_LENGTH_DIGITS: usize = 18;
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-/// nginx's word for an answer that must not be held back. We never hold one back.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const BEGINNING: &[u8] = b"HTTP/1.";
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +85,7 @@ pub struct AnswerHead {
     /// The status.
     pub status: StatusCode,
     /// The fields, without those of the connection (RFC 9110 7.6.1) and `X-Accel-Buffering`.
-    pub headers: HeaderMap,
+    pub fields: Lines,
     /// Where the answer ends.
     pub framing: Framing,
     /// The connection may carry another request afterwards.
@@ -103,7 +95,6 @@ pub struct AnswerHead {
 /// Where the head at the front of `bytes` ends: the number of its bytes with the empty line, `None` if
 /// more is needed. `searched` bytes were looked at before.
 pub(super) fn end(bytes: &[u8], searched: &mut usize) -> Result<Option<usize>, BadAnswer> {
-    const BEGINNING: &[u8] = b"HTTP/1.";
     let known = bytes.len().min(BEGINNING.len());
     if bytes.get(..known) != BEGINNING.get(..known) {
         return Err(BadAnswer::Head);
@@ -130,47 +121,64 @@ pub(super) fn end(bytes: &[u8], searched: &mut usize) -> Result<Option<usize>, B
     Ok(None)
 }
 
-/// Reads a whole head.
-pub(super) fn parse(head: &Bytes, asked: Asked) -> Result<AnswerHead, BadAnswer> {
-    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let mut response = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default()
-        .parse_response_with_uninit_headers(&mut response, head, &mut fields)
-        .map_err(|error| match error {
-            httparse::Error::TooManyHeaders => BadAnswer::LargeHead,
-            _ => BadAnswer::Head,
-        })?;
-    // The whole head was given, so it cannot be partial unless it is malformed.
-    if parsed.is_partial() {
-        return Err(BadAnswer::Head);
-    }
-    let status = response
-        .code
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .ok_or(BadAnswer::Head)?;
-    let old = response.version == Some(0);
+/// Reads the head at the front of `bytes`; its length, or `None` if it has no end yet.
+pub(super) fn parse(bytes: &[u8], asked: Asked) -> Result<Option<(AnswerHead, usize)>, BadAnswer> {
+    let Some((first, mut at)) = line(bytes, 0)? else {
+        return Ok(None);
+    };
+    let first = bytes.get(first).unwrap_or_default();
+    let (status, old) = status_line(first).ok_or(BadAnswer::Head)?;
     let mut notes = Notes::default();
-    let mut headers = lane::map();
-    headers.reserve(response.headers.len());
-    for field in response.headers.iter() {
-        let (name, value) = own(head, field)?;
-        if !notes.take(&name, &value)? {
-            headers.append(name, value);
+    let mut fields = Lines::new();
+    let mut count = 0;
+    loop {
+        let Some((place, next)) = line(bytes, at)? else {
+            return Ok(None);
+        };
+        at = next;
+        if place.is_empty() {
+            break;
+        }
+        count += 1;
+        if count > MOST_FIELDS {
+            return Err(BadAnswer::LargeHead);
+        }
+        let text = bytes.get(place).unwrap_or_default();
+        let found = line::field(text).ok_or(BadAnswer::Head)?;
+        let name = text.get(..found.name).unwrap_or_default();
+        let value = text.get(found.value).unwrap_or_default();
+        fields.push(name, value);
+        if notes.take(fields.last_name(), value)? {
+            fields.pop();
         }
     }
-    notes.finish(status, old, asked, headers)
+    if at > MOST_HEAD {
+        return Err(BadAnswer::LargeHead);
+    }
+    let head = notes.finish(status, old, asked, fields)?;
+    Ok(Some((head, at)))
 }
 
-/// The field as slices of `head`.
-fn own(head: &Bytes, field: &httparse::Header<'_>) -> Result<(HeaderName, HeaderValue), BadAnswer> {
-    let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadAnswer::Head)?;
-    let value = if field.value.is_empty() {
-        Bytes::new()
-    } else {
-        head.slice_ref(field.value)
+fn line(bytes: &[u8], start: usize) -> Result<Option<(Range<usize>, usize)>, BadAnswer> {
+    line::next(bytes, start).map_err(|BareFeed| BadAnswer::LineEnd)
+}
+
+/// `HTTP/1.1 200 OK` (RFC 9112 4); the phrase may be missing. True for HTTP/1.0.
+fn status_line(line: &[u8]) -> Option<(StatusCode, bool)> {
+    let (minor, rest) = line.strip_prefix(BEGINNING)?.split_first()?;
+    let (code, phrase) = rest.strip_prefix(b" ")?.split_at_checked(3)?;
+    let old = match minor {
+        b'0' => true,
+        b'1' => false,
+        _ => return None,
     };
-    let value = HeaderValue::from_maybe_shared(value).map_err(|_| BadAnswer::Head)?;
-    Ok((name, value))
+    let phrase_is_text = match phrase {
+        [] => true,
+        [b' ', text @ ..] => line::is_field_value(text),
+        _ => false,
+    };
+    let status = StatusCode::from_bytes(code).ok()?;
+    phrase_is_text.then_some((status, old))
 }
 
 /// What the fields of the connection say.
@@ -181,36 +189,34 @@ struct Notes {
     close: bool,
     keep_alive: bool,
     websocket: bool,
-    listed: Vec<HeaderName>,
+    listed: Vec<Box<[u8]>>,
 }
 
 impl Notes {
-    /// Looks at a field; true if it stays here.
-    fn take(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, BadAnswer> {
-        if *name == CONTENT_LENGTH {
-            let length = length(value.as_bytes())?;
-            if self.length.replace(length).is_some() {
-                return Err(BadAnswer::SeveralLengths);
+    /// Looks at a field, its name in lower case; true if it stays here (RFC 9110 7.6.1).
+    fn take(&mut self, name: &[u8], value: &[u8]) -> Result<bool, BadAnswer> {
+        match name {
+            b"content-length" => {
+                if self.length.replace(length(value)?).is_some() {
+                    return Err(BadAnswer::SeveralLengths);
+                }
+                return Ok(false);
             }
-            return Ok(false);
-        }
-        if *name == TRANSFER_ENCODING {
-            if self.coded || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
-                return Err(BadAnswer::Coding);
+            b"transfer-encoding" => {
+                if self.coded || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(BadAnswer::Coding);
+                }
+                self.coded = true;
             }
-            self.coded = true;
-            return Ok(true);
+            b"connection" => self.connection(value),
+            b"upgrade" => self.websocket |= value.eq_ignore_ascii_case(b"websocket"),
+            b"te" | b"proxy-authenticate" | b"proxy-authorization" => {}
+            b"keep-alive" | b"proxy-connection" => {}
+            // nginx's word for an answer that must not be held back. We never hold one back.
+            b"x-accel-buffering" => {}
+            _ => return Ok(false),
         }
-        if *name == CONNECTION {
-            self.connection(value.as_bytes());
-            return Ok(true);
-        }
-        if *name == UPGRADE {
-            self.websocket |= value.as_bytes().eq_ignore_ascii_case(b"websocket");
-            return Ok(true);
-        }
-        Ok([TE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION].contains(name)
-            || [KEEP_ALIVE, PROXY_CONNECTION, X_ACCEL_BUFFERING].contains(name))
+        Ok(true)
     }
 
     fn connection(&mut self, value: &[u8]) {
@@ -219,8 +225,8 @@ impl Notes {
                 self.close = true;
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
                 self.keep_alive = true;
-            } else if let Ok(name) = HeaderName::from_bytes(option) {
-                self.listed.push(name);
+            } else if line::is_token(option) {
+                self.listed.push(option.to_ascii_lowercase().into());
             }
         }
     }
@@ -231,10 +237,10 @@ impl Notes {
         status: StatusCode,
         old: bool,
         asked: Asked,
-        mut headers: HeaderMap,
+        mut fields: Lines,
     ) -> Result<AnswerHead, BadAnswer> {
         for name in &self.listed {
-            headers.remove(name);
+            fields.remove(name);
         }
         if self.coded && self.length.is_some() {
             return Err(BadAnswer::LengthAndCoding);
@@ -248,7 +254,7 @@ impl Notes {
         let never = status.is_informational() || status == StatusCode::NO_CONTENT;
         if never {
             // RFC 9110 8.6: such an answer has no length.
-            headers.remove(CONTENT_LENGTH);
+            fields.remove(b"content-length");
         }
         let framing = if never || status == StatusCode::NOT_MODIFIED || asked.head {
             Framing::Empty
@@ -265,7 +271,7 @@ impl Notes {
         let persistent = if old { self.keep_alive } else { !self.close };
         Ok(AnswerHead {
             status,
-            headers,
+            fields,
             framing,
             reusable: persistent && !self.close && !strange && framing != Framing::UntilClose,
         })
