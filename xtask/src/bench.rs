@@ -5,6 +5,7 @@
 
 mod cost;
 mod load;
+mod migrate;
 mod pool;
 mod proxy;
 mod report;
@@ -26,10 +27,11 @@ Examples:
   cargo xtask bench proxy --peers nginx            beside nginx alone
   cargo xtask bench pool                           every work of the pool, 5 rounds
   cargo xtask bench pool --only roll               the works with `roll` in their name
+  cargo xtask bench migrate                        1 000 migrations and none, beside Alembic, 3 rounds
 
 `proxy` needs nginx, wrk, h2load and openssl (HAProxy and Caddy are measured where they are installed),
-`pool` wrk; what is missing is installed from Debian's packages. uWSGI, gunicorn, granian and Pyramid come
-from PyPI into .kiuas/bench/python. Where CPU time counts, servers run on one core, load and application
+`pool` wrk, `migrate` PostgreSQL; what is missing is installed from Debian's packages. uWSGI, gunicorn, granian, Pyramid
+and Alembic come from PyPI into .kiuas/bench. Where CPU time counts, servers run on one core, load and application
 on another. The table goes to standard output, the same as JSON to .kiuas/bench/NAME.json.
 
 Exit codes: 0 measured, 1 something failed, 64 wrong usage, 130 interrupted. A figure that misses its
@@ -42,7 +44,7 @@ pub(crate) struct Arguments {
     /// What is measured
     #[arg(value_enum)]
     name: Name,
-    /// Rounds; each measures every server once [default: proxy 7, pool 5]
+    /// Rounds; each measures every server once [default: proxy 7, pool 5, migrate 3]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
     /// Seconds of load for each server in a round
@@ -73,6 +75,8 @@ impl Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Name {
+    /// The migration runner beside Alembic
+    Migrate,
     /// The worker pool beside uWSGI, gunicorn, granian and actix-web alone
     Pool,
     /// The front proxy beside nginx, HAProxy and Caddy
@@ -85,6 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let checkout = Checkout::find()?;
     let _lock = checkout.lock("bench")?;
     match arguments.name {
+        Name::Migrate => migrate::run(arguments, &checkout, &interrupt),
         Name::Pool => pool::run(arguments, &checkout, &interrupt),
         Name::Proxy => proxy::run(arguments, &checkout, &interrupt),
     }

@@ -31,10 +31,11 @@ pub trait Application: 'static {
     /// Adds what beat sends by the clock. The default adds nothing.
     fn schedule(_schedule: &mut Schedule) {}
 
-    /// The application's migration files. The default is an application without tables.
+    /// The application's migration files, a set for each history, in the order in which they are
+    /// applied. The default is an application without tables.
     #[must_use]
-    fn migrations() -> MigrationSet {
-        MigrationSet::empty(Self::NAME)
+    fn migrations() -> Vec<MigrationSet> {
+        Vec::new()
     }
 
     /// Checks the application's own settings for `check`, as [`Application::state`] would read them.

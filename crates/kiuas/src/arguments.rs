@@ -1,5 +1,7 @@
 //! The command line of an application.
 
+pub(crate) mod migrate;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,8 +37,7 @@ pub(crate) enum Command {
     /// Sends tasks by the clock
     Beat,
     /// Changes the database's schema
-    #[command(subcommand)]
-    Migrate(Migrate),
+    Migrate(migrate::Migrate),
     /// Sends a task, or shows what became of one
     #[command(subcommand)]
     Tasks(Tasks),
@@ -54,19 +55,6 @@ pub(crate) enum Command {
     },
     /// Lists the routes
     Routes {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// `migrate …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Migrate {
-    /// Applies what is pending
-    Up,
-    /// Shows what is applied and what is pending
-    Status {
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -142,7 +130,12 @@ pub(crate) fn definition<A: Application>() -> clap::Command {
         })
         .mut_subcommand("beat", |command| command.after_help(examples(&["beat"])))
         .mut_subcommand("migrate", |command| {
-            command.after_help(examples(&["migrate up", "migrate status --json"]))
+            let command = command
+                .after_help(format!("{}\n\n{}", examples(&["migrate up", "migrate plan"]), migrate::EXIT_CODES));
+            migrate::EXAMPLES.iter().fold(command, |command, (name, lines)| {
+                let help = format!("{}\n\n{}", examples(lines), migrate::EXIT_CODES);
+                command.mut_subcommand(name, |command| command.after_help(help))
+            })
         })
         .mut_subcommand("tasks", |command| {
             command.after_help(examples(&[

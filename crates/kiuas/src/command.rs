@@ -24,7 +24,7 @@ pub(crate) fn run<A: Application>(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve => serve::run::<A>(settings),
         Command::Worker => worker::run::<A>(settings),
         Command::Beat => beat::run::<A>(settings),
-        Command::Migrate(action) => migrate::run::<A>(&settings, &action),
+        Command::Migrate(action) => migrate::run::<A>(&settings, action),
         Command::Tasks(action) => tasks::run(&settings, action),
         Command::Check { connect } => check::run::<A>(settings, connect),
         Command::Config { json } => config::run(&settings, json),

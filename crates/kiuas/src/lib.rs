@@ -12,6 +12,7 @@ mod failure;
 pub mod prelude;
 mod process;
 mod resources;
+mod schema;
 mod sections;
 
 pub use application::Application;
@@ -22,6 +23,7 @@ pub use anyhow;
 pub use kiuas_beat as beat;
 pub use kiuas_beat::Schedule;
 pub use kiuas_common as common;
+pub use kiuas_migrate as migrate;
 pub use kiuas_migrate::MigrationSet;
 pub use kiuas_queue as queue;
 pub use kiuas_web as web;
@@ -30,7 +32,8 @@ use std::process::ExitCode;
 
 /// Runs an application: reads the command line, does what it says, and returns the exit code.
 ///
-/// 0: done, also after a drain. 1: failed to start or to go on. 64: wrong settings or usage.
+/// 0: done, also after a drain. 1: failed to start or to go on. 64: wrong settings or usage. `migrate`
+/// has some of its own.
 #[must_use]
 pub fn main<A: Application>() -> ExitCode {
     kiuas_common::tls::install_provider();

@@ -1,6 +1,7 @@
 //! What can go wrong with migrations, in words that say what to do.
 
 mod failed;
+mod refused;
 mod sql;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use kiuas_common::Period;
 use kiuas_common::postgres::PostgresError;
 
 pub use failed::Failed;
+pub use refused::Refused;
 pub use sql::SqlError;
 
 /// What can go wrong with migrations.
@@ -143,7 +145,7 @@ pub enum MigrateError {
     },
     /// A file tries to end the transaction that it runs in.
     #[error(
-        "`{file}` of `{set}`, line {line}: a migration runs in a transaction of its own, \
+        "`{file}` of `{set}`, line {line}: a migration's transactions are the runner's, \
          remove `{statement}`; nothing was applied"
     )]
     TransactionControl {
@@ -159,13 +161,148 @@ pub enum MigrateError {
     /// A file failed. Nothing of it is left.
     #[error(transparent)]
     Failed(#[from] Box<Failed>),
-    /// refinery refused for a reason of its own.
-    #[error("cannot migrate `{set}`")]
-    Refinery {
+    /// A directive that the runner does not understand.
+    #[error("`{file}` of `{set}`, line {line}: {problem}")]
+    Directive {
         /// The set.
         set: String,
-        /// Why.
-        #[source]
-        source: Box<refinery_core::Error>,
+        /// The file.
+        file: String,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
     },
+    /// A contract file may not overtake the expand files that replace what it removes.
+    #[error(
+        "`{file}` of `{set}` is an expand file with a lower number and not applied yet: run `migrate up` \
+         first"
+    )]
+    ExpandFirst {
+        /// The set.
+        set: String,
+        /// The expand file.
+        file: String,
+    },
+    /// Statements that would hurt the running site.
+    #[error("refused, nothing was applied:{}", refused::block(.0))]
+    Refused(Vec<Refused>),
+    /// The same, of a plan that has just been printed.
+    #[error("the plan refuses {0} statements")]
+    Planned(usize),
+    /// The dump before contract files failed.
+    #[error(
+        "cannot dump the database before the contract files to `{path}`: {problem}; nothing was applied"
+    )]
+    Dump {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The name of a new file is none.
+    #[error(
+        "`{name}` is no name for a migration: write letters, digits and `_`, such as add_closing_time"
+    )]
+    NewName {
+        /// The name.
+        name: String,
+    },
+    /// A file could not be written.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no such set.
+    #[error("there is no set `{name}`: there are {known}")]
+    UnknownSet {
+        /// The name.
+        name: String,
+        /// The sets.
+        known: String,
+    },
+    /// There is no such file or version.
+    #[error("there is no {what} in the set `{set}`")]
+    Unknown {
+        /// The set.
+        set: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// A baseline is for a database that has no history.
+    #[error(
+        "`{set}` has a history already, up to version {current}: a baseline is for a database that was made \
+         without it"
+    )]
+    NoBaseline {
+        /// The set.
+        set: String,
+        /// Its newest version.
+        current: i32,
+    },
+    /// A repair that does not fit what is wrong.
+    #[error("cannot {action} `{file}` of `{set}`: it is {state}")]
+    NoRepair {
+        /// What was asked.
+        action: &'static str,
+        /// The set.
+        set: String,
+        /// The file.
+        file: String,
+        /// Its state.
+        state: String,
+    },
+    /// The database for the comparison could not be made.
+    #[error(
+        "cannot make the database `{name}` to compare with: the role of `postgres.url` needs CREATEDB; name \
+         another server with `--shadow-url`, or compare the history alone with `--quick`"
+    )]
+    Shadow {
+        /// Its name.
+        name: String,
+        /// Why not.
+        #[source]
+        source: SqlError,
+    },
+}
+
+impl MigrateError {
+    /// The exit code of a command that ends with this error, as docs/migrations.md lists them.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Changed { .. } | Self::Missing { .. } | Self::OutOfOrder { .. } => exit::DIFFERS,
+            Self::Refused(_) | Self::Planned(_) => exit::REFUSED,
+            Self::Locked { .. } => exit::TRY_LATER,
+            Self::Failed(failed) if failed.source.is_about_locks() => exit::TRY_LATER,
+            Self::Name { .. }
+            | Self::Repeated { .. }
+            | Self::HistoryName { .. }
+            | Self::SharedHistory { .. }
+            | Self::Directive { .. }
+            | Self::TransactionControl { .. }
+            | Self::Unlisted { .. }
+            | Self::NewName { .. }
+            | Self::UnknownSet { .. }
+            | Self::Unknown { .. }
+            | Self::NoBaseline { .. }
+            | Self::NoRepair { .. } => kiuas_common::exit::USAGE,
+            _ => kiuas_common::exit::FAILED,
+        }
+    }
+}
+
+/// Exit codes of `migrate` beyond those that every command has.
+pub mod exit {
+    /// The database differs from what the files say.
+    pub const DIFFERS: u8 = 10;
+    /// The plan refuses a statement.
+    pub const REFUSED: u8 = 11;
+    /// Another runner, or another transaction's lock, was in the way for too long: `EX_TEMPFAIL` of
+    /// sysexits(3).
+    pub const TRY_LATER: u8 = 75;
 }

@@ -5,8 +5,9 @@
 use std::time::{Duration, Instant};
 
 use kiuas_common::Period;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 
+use crate::backend::{COLUMNS, describe};
 use crate::error::{MigrateError, SqlError};
 
 /// `kiuas` and `migr` in ASCII: the same for every runner of a database.
@@ -25,11 +26,11 @@ pub(crate) async fn acquire(client: &Client, patience: Period) -> Result<(), Mig
         if begin.elapsed() >= patience.duration() {
             return Err(MigrateError::Locked {
                 waited: patience,
-                holder: holder(client).await?,
+                holder: named_holder(client).await?,
             });
         }
         if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
-            let holder = holder(client).await?;
+            let holder = named_holder(client).await?;
             tracing::info!(lock.holder = %holder, "waiting for another migration: {holder}");
             said = Some(Instant::now());
         }
@@ -50,6 +51,11 @@ pub(crate) async fn release(client: &Client) -> Result<(), MigrateError> {
         .map_err(|error| failed("release the lock", error))
 }
 
+async fn named_holder(client: &Client) -> Result<String, MigrateError> {
+    let holder = holder(client).await?;
+    Ok(holder.unwrap_or_else(|| "nobody any more".to_owned()))
+}
+
 async fn try_acquire(client: &Client) -> Result<bool, MigrateError> {
     client
         .query_one("SELECT pg_try_advisory_lock($1)", &[&KEY])
@@ -58,39 +64,21 @@ async fn try_acquire(client: &Client) -> Result<bool, MigrateError> {
         .map_err(|error| failed("take the lock", error))
 }
 
-async fn holder(client: &Client) -> Result<String, MigrateError> {
-    let row = client
-        .query_opt(
-            "SELECT a.pid, a.application_name, a.usename::text AS role,
-                    coalesce(host(a.client_addr), 'a local socket') AS place,
-                    extract(epoch FROM now() - a.backend_start)::bigint AS seconds,
-                    left(a.query, 200) AS query
-             FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-               AND l.classid = ($1::bigint >> 32)::int::oid
-               AND l.objid = ($1::bigint & 4294967295)::oid",
-            &[&KEY],
-        )
-        .await;
+/// Who holds the lock.
+///
+/// # Errors
+/// The connection broke.
+pub(crate) async fn holder(client: &Client) -> Result<Option<String>, MigrateError> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND l.classid = ($1::bigint >> 32)::int::oid
+           AND l.objid = ($1::bigint & 4294967295)::oid"
+    );
+    let row = client.query_opt(&text, &[&KEY]).await;
     row.and_then(|row| row.as_ref().map(describe).transpose())
-        .map(|text| text.unwrap_or_else(|| "nobody any more".to_owned()))
         .map_err(|error| failed("see who holds the lock", error))
-}
-
-fn describe(row: &Row) -> Result<String, tokio_postgres::Error> {
-    let pid: i32 = row.try_get("pid")?;
-    let application: &str = row.try_get("application_name")?;
-    let role: Option<&str> = row.try_get("role")?;
-    let place: &str = row.try_get("place")?;
-    let seconds: i64 = row.try_get("seconds")?;
-    let query: &str = row.try_get("query")?;
-    let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    Ok(format!(
-        "`{application}` (PostgreSQL pid {pid}, role {}, from {place}, connected {seconds} s ago), \
-         last statement `{query}`",
-        role.unwrap_or("unknown")
-    ))
 }
 
 fn failed(action: &'static str, error: tokio_postgres::Error) -> MigrateError {

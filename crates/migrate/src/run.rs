@@ -1,224 +1,246 @@
 //! `up`: applies what is pending, the stack's set first, one file a transaction, under the lock.
 
 use std::fmt;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use kiuas_common::postgres::{Postgres, PostgresSettings};
-use refinery_core::{Migration, Runner};
-use tokio_postgres::Client;
+use refinery_core::Migration;
+use serde::Serialize;
 
-use crate::error::{Failed, MigrateError, SqlError};
-use crate::session::{Failure, Session};
-use crate::set::{MigrationSet, file_name, with_stack};
+use crate::error::MigrateError;
+use crate::execute::{self, Failure, Task};
+use crate::file::{File, Phase};
+use crate::plan::{Plan, planned};
+use crate::select::{Chosen, Want, choose};
+use crate::session::Session;
+use crate::set::{MigrationSet, file_name, file_of, with_stack};
 use crate::settings::MigrateSettings;
-use crate::status::{Entry, State};
-use crate::{history, lock, session, statement};
+use crate::{dump, history, lock};
 
 /// What `pg_stat_activity` shows for a runner.
 pub(crate) const APPLICATION: &str = "kiuas migrate";
 
-/// What a run did.
+/// What a run shall do.
 #[derive(Debug, Clone, Default)]
+pub struct UpOptions {
+    /// Which phases it applies.
+    pub want: Want,
+    /// Where a dump goes before contract files are applied to a database in use; `None`: no dump.
+    pub dump: Option<PathBuf>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// The files that it applied, in order; empty if there was nothing to do.
     pub applied: Vec<Applied>,
+    /// Contract files that wait for their phase, `set/file`.
+    pub held_back: Vec<String>,
+    /// The dump that it made before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dump: Option<PathBuf>,
 }
 
 /// A file that was applied.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Applied {
     /// Its set.
     pub set: String,
     /// Its name.
     pub file: String,
-    /// How long it took, with its commit.
+    /// How long it took, with its commit and all tries.
+    #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub took: Duration,
+    /// How often it was tried until its locks were to be had, at least once.
+    pub tries: u32,
 }
 
-/// Applies every pending file of the stack's set and then of `sets`. Waits for PostgreSQL and for
-/// another runner, both with a limit; a second runner finds nothing to do.
+fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Applies pending expand files: [`up_with`] default options.
 ///
 /// # Errors
-/// PostgreSQL or the lock is not to be had, the histories and the files contradict one another (nothing
-/// is applied then), or a file failed ([`MigrateError::Failed`]; it leaves nothing behind, the files
-/// before it stay applied).
+/// See [`up_with`].
 pub async fn up(
     postgres: &PostgresSettings,
     settings: &MigrateSettings,
     sets: &[MigrationSet],
 ) -> Result<Report, MigrateError> {
+    up_with(postgres, settings, sets, &UpOptions::default()).await
+}
+
+/// Applies pending files of the stack's set and then of `sets`. Waits for PostgreSQL and for another
+/// runner, both with a limit; a second runner finds nothing to do.
+///
+/// # Errors
+/// PostgreSQL or the lock is not to be had, the histories and the files contradict one another, the plan
+/// refuses a statement (nothing is applied then), or a file failed ([`MigrateError::Failed`]; the files
+/// before it stay applied).
+pub async fn up_with(
+    postgres: &PostgresSettings,
+    settings: &MigrateSettings,
+    sets: &[MigrationSet],
+    options: &UpOptions,
+) -> Result<Report, MigrateError> {
     let sets = with_stack(sets)?;
-    let postgres = Postgres::open(postgres, APPLICATION)?;
-    postgres.wait(settings.wait_timeout).await?;
-    let mut dedicated = postgres.dedicated().await?;
-    session::prepare(&dedicated.client, settings)
-        .await
-        .map_err(|source| MigrateError::Session {
-            action: "set the limits of the session",
-            source,
-        })?;
-    lock::acquire(&dedicated.client, settings.lock_wait).await?;
+    let pool = Postgres::open(postgres, APPLICATION)?;
+    pool.wait(settings.wait_timeout).await?;
+    let session = Session::open(&pool, settings).await?;
+    lock::acquire(session.client(), settings.lock_wait).await?;
     let mut report = Report::default();
-    apply_all(
-        &postgres,
-        &mut dedicated.client,
-        settings,
-        &sets,
-        &mut report,
-    )
-    .await?;
-    lock::release(&dedicated.client).await?;
+    let work = work(&session, &sets, options, &mut report).await?;
+    if let Some(directory) = &options.dump
+        && work.iter().any(|(_, chosen)| takes_away(chosen))
+    {
+        report.dump = Some(dump::dump(postgres, settings, directory).await?);
+    }
+    apply_all(&session, &work, &mut report).await?;
+    lock::release(session.client()).await?;
     Ok(report)
 }
 
-async fn apply_all(
-    postgres: &Postgres,
-    client: &mut Client,
-    settings: &MigrateSettings,
-    sets: &[MigrationSet],
-    report: &mut Report,
-) -> Result<(), MigrateError> {
-    // All sets are checked before the first file runs: a contradiction leaves the database untouched.
-    let mut waiting = Vec::new();
-    for set in sets {
-        let entries = history::compare(postgres, set).await?;
-        check(set, &entries)?;
-        if entries.iter().any(|entry| entry.state == State::Pending) {
-            waiting.push((set, entries));
-        }
-    }
-    for (set, entries) in waiting {
-        session::create_schema(client, set).await?;
-        apply(client, settings, set, &entries, report).await?;
-    }
-    Ok(())
-}
+type Work<'a> = Vec<(&'a MigrationSet, Chosen<'a>)>;
 
-/// Whether anything stands against applying what is pending.
-fn check(set: &MigrationSet, entries: &[Entry]) -> Result<(), MigrateError> {
-    for entry in entries {
-        let (name, file) = (set.name().to_owned(), entry.file.clone());
-        let applied_at = entry.applied_at.unwrap_or_default();
-        match entry.state {
-            State::Applied => {}
-            State::Pending => check_statements(set, &entry.file)?,
-            State::Changed => {
-                return Err(MigrateError::Changed {
-                    set: name,
-                    file,
-                    applied_at,
-                });
-            }
-            State::Missing => {
-                return Err(MigrateError::Missing {
-                    set: name,
-                    file,
-                    applied_at,
-                });
-            }
-            State::OutOfOrder => {
-                return Err(MigrateError::OutOfOrder {
-                    set: name,
-                    file,
-                    current: current(entries).unwrap_or_default(),
-                });
+/// All sets are judged before the first file runs: a contradiction leaves the database untouched.
+async fn work<'a>(
+    session: &Session<'_>,
+    sets: &'a [MigrationSet],
+    options: &UpOptions,
+    report: &mut Report,
+) -> Result<Work<'a>, MigrateError> {
+    let mut work = Vec::new();
+    let mut plan = Plan { files: Vec::new() };
+    for set in sets {
+        let entries = history::compare(session.client(), set).await?;
+        let chosen = choose(set, &entries, options.want)?;
+        plan.files.extend(planned(set, &entries, &chosen)?);
+        for entry in entries.iter().filter(|entry| entry.applied_at.is_none()) {
+            if !chosen
+                .files
+                .iter()
+                .any(|file| file.version() == entry.version)
+            {
+                report
+                    .held_back
+                    .push(format!("{}/{}", set.name(), entry.file));
             }
         }
+        if !chosen.files.is_empty() {
+            work.push((set, chosen));
+        }
     }
-    Ok(())
+    plan.check()?;
+    for (set, chosen) in &work {
+        for migration in &chosen.files {
+            check_statements(set, migration)?;
+        }
+    }
+    Ok(work)
 }
 
 /// A `COMMIT` in a file would make half of it durable when the other half fails.
-fn check_statements(set: &MigrationSet, file: &str) -> Result<(), MigrateError> {
-    let migration = set.migrations().iter().find(|one| file_name(one) == file);
-    let sql = migration.and_then(Migration::sql).unwrap_or_default();
-    let found = statement::split(sql)
-        .into_iter()
-        .find(statement::Statement::controls_transaction);
-    match found {
+fn check_statements(set: &MigrationSet, migration: &Migration) -> Result<(), MigrateError> {
+    let file = file_of(set, migration)?;
+    match file
+        .statements
+        .iter()
+        .find(|statement| statement.controls_transaction())
+    {
         None => Ok(()),
         Some(statement) => Err(MigrateError::TransactionControl {
             set: set.name().to_owned(),
-            file: file.to_owned(),
+            file: file_name(migration),
             line: statement.line,
             statement: statement.excerpt(),
         }),
     }
 }
 
-async fn apply(
-    client: &mut Client,
-    settings: &MigrateSettings,
-    set: &MigrationSet,
-    entries: &[Entry],
-    report: &mut Report,
-) -> Result<(), MigrateError> {
-    let is_waiting = |migration: &&Migration| {
-        let applied = |entry: &Entry| entry.state == State::Applied;
-        let version = migration.version();
-        !entries
-            .iter()
-            .any(|entry| entry.version == version && applied(entry))
+fn takes_away(chosen: &Chosen<'_>) -> bool {
+    let is_contract = |migration: &&Migration| {
+        File::parse(migration.sql().unwrap_or_default())
+            .is_ok_and(|file| file.header.phase == Phase::Contract)
     };
-    let waiting = set.migrations().iter().filter(is_waiting).collect();
-    let mut runner = Runner::new(set.migrations())
-        .set_abort_divergent(true)
-        .set_abort_missing(true);
-    runner.set_migration_table_name(set.history());
-    let mut session = Session::new(client, set, settings, waiting);
-    let outcome = runner.run_async(&mut session).await;
-    let (applied, failure) = session.finish();
-    let version = newest(set, &applied).or(current(entries));
-    report.applied.extend(applied);
-    match (outcome, failure) {
-        (Ok(_), _) => Ok(()),
-        (Err(_), Some(failure)) => Err(failed(set, version, report, failure)),
-        (Err(error), None) => Err(MigrateError::Refinery {
-            set: set.name().to_owned(),
-            source: Box::new(error),
-        }),
-    }
+    chosen.guarded && chosen.files.iter().any(is_contract)
 }
 
-fn failed(
+async fn apply_all(
+    session: &Session<'_>,
+    work: &Work<'_>,
+    report: &mut Report,
+) -> Result<(), MigrateError> {
+    let last = work.len();
+    for (number, (set, chosen)) in work.iter().enumerate() {
+        history::create(session.client(), set).await?;
+        let files = chosen.files.len();
+        for (position, migration) in chosen.files.iter().enumerate() {
+            let is_last = number + 1 == last && position + 1 == files;
+            apply(session, set, migration, is_last, report).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn apply(
+    session: &Session<'_>,
     set: &MigrationSet,
-    current: Option<i32>,
+    migration: &Migration,
+    is_last: bool,
+    report: &mut Report,
+) -> Result<(), MigrateError> {
+    let file = file_of(set, migration)?;
+    let begin = Instant::now();
+    let task = Task {
+        set,
+        migration,
+        file: &file,
+        is_last,
+    };
+    let tries = match execute::apply(session, task).await {
+        Ok(tries) => tries,
+        Err(failure) => return Err(failed(session, set, migration, report, failure).await),
+    };
+    let (name, file, took) = (set.name(), file_name(migration), begin.elapsed());
+    tracing::info!(
+        migration.set = name,
+        migration.file = %file,
+        migration.duration = ?took,
+        "applied {name}/{file}"
+    );
+    report.applied.push(Applied {
+        set: name.to_owned(),
+        file,
+        took,
+        tries,
+    });
+    Ok(())
+}
+
+async fn failed(
+    session: &Session<'_>,
+    set: &MigrationSet,
+    migration: &Migration,
     report: &Report,
     failure: Failure,
 ) -> MigrateError {
-    let Failure { file, line, source } = failure;
-    match file {
-        Some(file) => MigrateError::from(Box::new(Failed {
-            set: set.name().to_owned(),
-            file,
-            line,
-            current,
-            applied: report.applied.iter().map(ToString::to_string).collect(),
-            source,
-        })),
-        None => ours(source),
-    }
-}
-
-fn ours(source: SqlError) -> MigrateError {
-    MigrateError::Session {
-        action: "keep the history",
-        source,
-    }
-}
-
-fn current(entries: &[Entry]) -> Option<i32> {
-    let applied = entries.iter().filter(|entry| entry.applied_at.is_some());
-    applied.map(|entry| entry.version).max()
-}
-
-fn newest(set: &MigrationSet, applied: &[Applied]) -> Option<i32> {
-    let is_applied = |file: &str| applied.iter().any(|applied| applied.file == file);
-    let migrations = set.migrations().iter();
-    migrations
-        .filter(|migration| is_applied(&file_name(migration)))
-        .map(Migration::version)
-        .max()
+    let applied = report.applied.iter().map(ToString::to_string).collect();
+    let entries = history::compare(session.client(), set)
+        .await
+        .unwrap_or_default();
+    let current = entries
+        .iter()
+        .filter(|entry| entry.applied_at.is_some())
+        .map(|entry| entry.version)
+        .max();
+    MigrateError::from(Box::new(failure.of(
+        set,
+        file_name(migration),
+        current,
+        applied,
+    )))
 }
 
 impl fmt::Display for Applied {
@@ -227,13 +249,36 @@ impl fmt::Display for Applied {
     }
 }
 
+impl Report {
+    /// As JSON, indented.
+    ///
+    /// # Errors
+    /// None in practice: every key is a string.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(dump) = &self.dump {
+            writeln!(f, "dumped to {}", dump.display())?;
+        }
         for applied in &self.applied {
-            writeln!(f, "applied {applied} in {} ms", applied.took.as_millis())?;
+            write!(f, "applied {applied} in {} ms", applied.took.as_millis())?;
+            match applied.tries {
+                0 | 1 => writeln!(f)?,
+                tries => writeln!(f, ", {tries} tries")?,
+            }
+        }
+        for held in &self.held_back {
+            writeln!(f, "waits for its phase: {held}")?;
         }
         match self.applied.len() {
-            0 => writeln!(f, "nothing to do: every migration is applied"),
+            0 if self.held_back.is_empty() => {
+                writeln!(f, "nothing to do: every migration is applied")
+            }
+            0 => writeln!(f, "nothing to do in this phase"),
             1 => writeln!(f, "1 migration applied"),
             count => writeln!(f, "{count} migrations applied"),
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use refinery_core::{Migration, Runner};
 
 use crate::error::MigrateError;
+use crate::file::File;
 
 /// The stack's own files, in the order of their versions.
 const STACK: &[(&str, &str)] = &[("V1__stack.sql", include_str!("../migrations/V1__stack.sql"))];
@@ -40,6 +41,34 @@ impl MigrationSet {
             migrations.push(migration);
         }
         Ok(Self::sorted(name, migrations))
+    }
+
+    /// The SQL files of a directory.
+    ///
+    /// # Errors
+    /// The directory or a file cannot be read, or a name is not `V<number>__<name>.sql`.
+    pub fn from_directory(name: &str, directory: &Path) -> Result<Self, MigrateError> {
+        let failed = |source| MigrateError::Directory {
+            directory: directory.to_owned(),
+            source,
+        };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let file = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if file.ends_with(".sql") {
+                files.push((file, std::fs::read_to_string(&path).map_err(failed)?));
+            }
+        }
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(file, sql)| (file.as_str(), sql.as_str()))
+            .collect();
+        Self::from_files(name, &files)
     }
 
     /// A set without files, for an application that has no tables.
@@ -112,6 +141,16 @@ impl MigrationSet {
                 table: self.history.clone(),
             });
         }
+        for migration in &self.migrations {
+            // refinery's unversioned files have no place in an order.
+            if !file_name(migration).starts_with('V') {
+                return Err(MigrateError::Name {
+                    set: self.name.clone(),
+                    file: file_name(migration),
+                });
+            }
+            file_of(self, migration)?;
+        }
         for pair in self.migrations.windows(2) {
             if let [one, other] = pair
                 && one.version() == other.version()
@@ -146,9 +185,49 @@ pub(crate) fn with_stack(sets: &[MigrationSet]) -> Result<Vec<MigrationSet>, Mig
     Ok(all)
 }
 
+/// The set called `name` among `sets`; without a name, the application's only one.
+///
+/// # Errors
+/// There is no such set, or several.
+pub(crate) fn named<'a>(
+    sets: &'a [MigrationSet],
+    name: Option<&str>,
+) -> Result<&'a MigrationSet, MigrateError> {
+    let found = match (name, sets) {
+        (Some(name), _) => sets.iter().find(|set| set.name == name),
+        // The stack's own comes first.
+        (None, [_, only]) => Some(only),
+        _ => None,
+    };
+    found.ok_or_else(|| MigrateError::UnknownSet {
+        name: name.unwrap_or_default().to_owned(),
+        known: sets
+            .iter()
+            .map(|set| format!("`{}`", set.name))
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
 /// `V2__polls.sql`.
 pub(crate) fn file_name(migration: &Migration) -> String {
     format!("{migration}.sql")
+}
+
+/// What `migration` says and asks for.
+///
+/// # Errors
+/// A directive is wrong.
+pub(crate) fn file_of<'a>(
+    set: &MigrationSet,
+    migration: &'a Migration,
+) -> Result<File<'a>, MigrateError> {
+    File::parse(migration.sql().unwrap_or_default()).map_err(|wrong| MigrateError::Directive {
+        set: set.name().to_owned(),
+        file: file_name(migration),
+        line: wrong.line,
+        problem: wrong.problem,
+    })
 }
 
 /// Table names go into statements unquoted: nothing but lower-case identifiers may.

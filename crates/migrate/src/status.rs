@@ -4,19 +4,23 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use kiuas_common::postgres::{Postgres, PostgresSettings};
+use kiuas_common::postgres::{Dedicated, Postgres, PostgresSettings};
 use serde::Serialize;
 
 use crate::error::MigrateError;
+use crate::file::Phase;
 use crate::set::{MigrationSet, with_stack};
 use crate::settings::MigrateSettings;
-use crate::{history, run};
+use crate::{history, lock, run};
 
 /// What is applied of every set, the stack's own first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// The sets, in the order in which they are applied.
     pub sets: Vec<SetStatus>,
+    /// Who is migrating right now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
 }
 
 /// What is applied of one set.
@@ -37,6 +41,8 @@ pub struct Entry {
     pub version: i32,
     /// The file.
     pub file: String,
+    /// When it may be applied; of a missing file nobody knows.
+    pub phase: Phase,
     /// How file and history compare.
     pub state: State,
     /// When it was applied.
@@ -71,21 +77,47 @@ pub async fn status(
     sets: &[MigrationSet],
 ) -> Result<Status, MigrateError> {
     let sets = with_stack(sets)?;
-    let postgres = Postgres::open(postgres, run::APPLICATION)?;
-    postgres.wait(settings.wait_timeout).await?;
+    let client = connect(postgres, settings).await?;
     let mut compared = Vec::with_capacity(sets.len());
     for set in &sets {
         compared.push(SetStatus {
             name: set.name().to_owned(),
             history: set.history().to_owned(),
-            entries: history::compare(&postgres, set).await?,
+            entries: history::compare(&client.client, set).await?,
         });
     }
-    Ok(Status { sets: compared })
+    Ok(Status {
+        sets: compared,
+        runner: lock::holder(&client.client).await?,
+    })
 }
 
-/// The files that are not applied, `set/file`, the stack's own first: as long as there are any, a
-/// process of this build may not receive work. A database that is ahead of the build is no reason.
+async fn connect(
+    postgres: &PostgresSettings,
+    settings: &MigrateSettings,
+) -> Result<Dedicated, MigrateError> {
+    let postgres = Postgres::open(postgres, run::APPLICATION)?;
+    postgres.wait(settings.wait_timeout).await?;
+    Ok(postgres.dedicated().await?)
+}
+
+/// The entries of each of `sets`, which are complete.
+pub(crate) async fn compare_all(
+    postgres: &PostgresSettings,
+    settings: &MigrateSettings,
+    sets: &[MigrationSet],
+) -> Result<Vec<Vec<Entry>>, MigrateError> {
+    let connection = connect(postgres, settings).await?;
+    let mut compared = Vec::with_capacity(sets.len());
+    for set in sets {
+        compared.push(history::compare(&connection.client, set).await?);
+    }
+    Ok(compared)
+}
+
+/// The expand files that are not applied, `set/file`, the stack's own first: as long as there are any,
+/// a process of this build may not receive work. Contract files wait until the version before has gone,
+/// and a database that is ahead of the build is how the old version sees it: neither is a reason.
 ///
 /// # Errors
 /// See [`status`].
@@ -93,13 +125,15 @@ pub async fn pending(
     postgres: &Postgres,
     sets: &[MigrationSet],
 ) -> Result<Vec<String>, MigrateError> {
+    let connection = postgres.dedicated().await?;
     let mut pending = Vec::new();
     for set in &with_stack(sets)? {
-        let entries = history::compare(postgres, set).await?;
+        let entries = history::compare(&connection.client, set).await?;
         pending.extend(
             entries
                 .iter()
                 .filter(|entry| matches!(entry.state, State::Pending | State::OutOfOrder))
+                .filter(|entry| entry.phase == Phase::Expand)
                 .map(|entry| format!("{}/{}", set.name(), entry.file)),
         );
     }
@@ -150,12 +184,19 @@ impl fmt::Display for Status {
                 None => writeln!(f, "{}: empty", set.name)?,
             }
             for entry in &set.entries {
-                write!(f, "  {:width$}  {}", entry.file, entry.state)?;
+                write!(
+                    f,
+                    "  {:width$}  {:8}  {}",
+                    entry.file, entry.phase, entry.state
+                )?;
                 match entry.applied_at {
                     Some(time) => writeln!(f, " {}", time.strftime("%Y-%m-%d %H:%M:%S UTC"))?,
                     None => writeln!(f)?,
                 }
             }
+        }
+        if let Some(runner) = &self.runner {
+            writeln!(f, "migrating right now: {runner}")?;
         }
         match self.pending() {
             0 => writeln!(f, "nothing is pending"),

@@ -161,9 +161,10 @@ impl Session {
 
     fn migrate(&self, programs: &Programs) -> Result<()> {
         self.console.flush();
-        let mut command = self
-            .stack
-            .command(&programs.program("site"), &["migrate", "up"]);
+        let mut command = self.stack.command(
+            &programs.program("site"),
+            &["migrate", "up", "--phase", "all"],
+        );
         succeed(&mut command, &self.place.interrupt)
     }
 

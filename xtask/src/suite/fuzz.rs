@@ -16,6 +16,8 @@ use crate::process::{Failed, cargo, find, foreground, output, succeed};
 
 /// For each target.
 const SECONDS: u32 = 4;
+/// Targets that need the clients of PostgreSQL or Redis: to build those with the flags takes too long.
+const WITH_DATABASES: [&str; 2] = ["message", "sql"];
 const INSTRUMENTED: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -43,7 +45,7 @@ pub(super) fn run(checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
     let findings = checkout.state("test")?.join("fuzz");
     fs::create_dir_all(&findings)?;
     for name in names(&home)? {
-        if name != "message" {
+        if !WITH_DATABASES.contains(&name.as_str()) {
             one(
                 &target.join(&host).join("debug").join(&name),
                 &name,

@@ -28,7 +28,22 @@ fn the_definition_is_consistent() {
 #[test]
 fn every_command_shows_an_example_with_the_applications_name() {
     for command in [
-        "", "serve", "worker", "beat", "migrate", "tasks", "check", "config", "routes",
+        "",
+        "serve",
+        "worker",
+        "beat",
+        "migrate",
+        "tasks",
+        "check",
+        "config",
+        "routes",
+        "migrate up",
+        "migrate status",
+        "migrate plan",
+        "migrate verify",
+        "migrate new",
+        "migrate baseline",
+        "migrate repair",
     ] {
         let line = format!("example {command} --help").replace("  ", " ");
         let help = parsed(&line).expect_err("help").to_string();

@@ -11,7 +11,7 @@ use super::print;
 use crate::Application;
 use crate::process::small_runtime;
 use crate::resources::Resources;
-use crate::sections;
+use crate::{schema, sections};
 
 pub(super) fn run<A: Application>(settings: Settings, connect: bool) -> anyhow::Result<()> {
     sections::all(&settings)?;
@@ -36,12 +36,6 @@ async fn ask<A: Application>(resources: &Resources) -> anyhow::Result<()> {
     resources.redis.ping().await?;
     resources.queue.ping().await?;
     print("Redis: answers\n")?;
-    let pending = kiuas_migrate::pending(&resources.postgres, &[A::migrations()]).await?;
-    anyhow::ensure!(
-        pending.is_empty(),
-        "the database's schema is older than this build: {} not applied; run `{} migrate up`",
-        pending.join(", "),
-        A::NAME
-    );
+    schema::check::<A>(&resources.postgres).await?;
     print("schema: up to date\n")
 }

@@ -1,7 +1,6 @@
 //! `serve`: answers visitors.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use kiuas_common::admin::Health;
@@ -15,8 +14,7 @@ use kiuas_web::server::{self, Configure, Server, Sockets};
 use crate::Application;
 use crate::process::{Process, small_runtime};
 use crate::resources::Resources;
-
-const ASK_AGAIN: Duration = Duration::from_millis(500);
+use crate::schema;
 
 pub(super) fn run<A: Application>(settings: Settings) -> anyhow::Result<()> {
     let web: WebSettings = settings.section("web")?;
@@ -31,7 +29,7 @@ pub(super) fn run<A: Application>(settings: Settings) -> anyhow::Result<()> {
             return Ok(());
         };
         tokio::select! {
-            current = wait_for_schema::<A>(&resources, &migrate) => current?,
+            current = schema::wait::<A>(&resources.postgres, &migrate) => current?,
             () = process.shutdown.draining() => return Ok(()),
         }
         serve::<A>(process, web, sockets, resources).await
@@ -101,27 +99,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
-}
-
-/// Waits until the schema is at least as new as this build: the migrations may be running just now.
-async fn wait_for_schema<A: Application>(
-    resources: &Resources,
-    settings: &MigrateSettings,
-) -> anyhow::Result<()> {
-    let sets = [A::migrations()];
-    let begin = Instant::now();
-    loop {
-        let pending = kiuas_migrate::pending(&resources.postgres, &sets).await?;
-        if pending.is_empty() {
-            return Ok(());
-        }
-        anyhow::ensure!(
-            begin.elapsed() < settings.wait_timeout.duration(),
-            "the database's schema is older than this build: {} not applied; run `{} migrate up`",
-            pending.join(", "),
-            A::NAME
-        );
-        tracing::info!(pending = pending.len(), "waiting for the migrations");
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::SqlError;
 
-/// A file failed and was rolled back; the files before it stay applied.
+/// A file failed; the files before it stay applied.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Failed {
@@ -14,6 +14,8 @@ pub struct Failed {
     pub file: String,
     /// Line of the failure, from 1; `None` if it was the commit that failed.
     pub line: Option<usize>,
+    /// Of a file with `no-transaction`: how many of its statements stay done. `None`: it is rolled back.
+    pub done: Option<usize>,
     /// The version that the set is left at; `None`: it is empty.
     pub current: Option<i32>,
     /// Files of this run that were applied before, over all sets.
@@ -30,7 +32,14 @@ impl fmt::Display for Failed {
             Some(line) => write!(f, ", line {line}")?,
             None => write!(f, " at its commit")?,
         }
-        write!(f, "; it is rolled back, `{set}` stays ")?;
+        match self.done {
+            None => write!(f, "; it is rolled back, `{set}` stays ")?,
+            Some(0) => write!(f, "; nothing of it is left, `{set}` stays ")?,
+            Some(done) => write!(
+                f,
+                "; its first {done} statements stay applied and the next run goes on behind them, `{set}` stays "
+            )?,
+        }
         match self.current {
             Some(version) => write!(f, "at version {version}")?,
             None => write!(f, "empty")?,

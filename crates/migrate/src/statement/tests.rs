@@ -79,10 +79,25 @@ fn transaction_control_is_recognised() {
 }
 
 #[test]
-fn positions_count_characters() {
+fn positions_count_characters_and_lines_bytes() {
     let sql = "SELECT 'ä';\nSELECT x";
-    assert_eq!(line_at(sql, 20), 2);
-    assert_eq!(sql.get(offset_at(sql, 20)..), Some("x"));
+    let offset = offset_at(sql, 20);
+    assert_eq!(sql.get(offset..), Some("x"));
+    assert_eq!(line_of(sql, offset), 2);
+}
+
+#[test]
+fn semicolons_in_parentheses_end_nothing() {
+    let rule = "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)";
+    assert_eq!(texts(&format!("{rule}; SELECT 3")), [rule, "SELECT 3"]);
+}
+
+#[test]
+fn only_a_routine_has_an_atomic_body() {
+    assert_eq!(
+        texts("SELECT a.begin atomic FROM a; DROP TABLE b"),
+        ["SELECT a.begin atomic FROM a", "DROP TABLE b"]
+    );
 }
 
 #[test]
@@ -98,13 +113,30 @@ fn a_long_statement_is_cut_between_characters() {
 
 proptest! {
     #[test]
-    fn any_text_splits_into_ordered_pieces(sql in "[ -~\n'\"$;/*ä]{0,80}") {
+    fn any_text_splits_into_ordered_pieces(sql in "[ -~\n'\"$;/*()ä]{0,80}") {
         let mut rest = 0;
         for statement in split(&sql) {
-            prop_assert!(sql.contains(statement.text));
+            let end = statement.start + statement.text.len();
+            prop_assert_eq!(sql.get(statement.start..end), Some(statement.text));
+            prop_assert_eq!(statement.line, line_of(&sql, statement.start));
             prop_assert!(!statement.text.is_empty());
-            prop_assert!(statement.end >= rest);
-            rest = statement.end;
+            prop_assert!(statement.start >= rest);
+            rest = end;
         }
+    }
+
+    #[test]
+    fn statements_put_together_are_found_again(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "SELECT 1", "SELECT 'a;b'", "DO $$ BEGIN; END $$", "SELECT E'\\';'", "SELECT \"a;b\"",
+                "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", "SELECT (1)",
+            ]),
+            0..8,
+        ),
+        gap in prop::sample::select(vec![";", " ;\n", "; -- ;\n", ";/* ; */;", ";;"]),
+    ) {
+        let sql = pieces.join(gap);
+        prop_assert_eq!(texts(&sql), pieces);
     }
 }

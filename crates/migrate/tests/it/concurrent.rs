@@ -6,37 +6,38 @@ use kiuas_common::Period;
 use kiuas_common::testing::TestDatabase;
 use kiuas_migrate::{MigrateError, MigrateSettings};
 
-use crate::support::{USERS, applied, exists, settings, site, story, up};
+use crate::support::{USERS, applied, directory, exists, runner, settings, site, story};
 
 /// Slow enough that every other runner arrives while it runs.
-const SLOW: (&str, &str) = ("V2__slow.sql", "SELECT pg_sleep(0.5); CREATE TABLE slow ()");
+const SLOW: (&str, &str) = ("V2__slow.sql", "SELECT pg_sleep(2); CREATE TABLE slow ()");
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_several_runners_one_works_and_the_others_find_nothing_to_do() {
-    let database = std::sync::Arc::new(TestDatabase::create().await);
-    let runners: Vec<_> = (0..4)
+#[tokio::test]
+async fn of_eight_runners_one_works_and_the_others_find_nothing_to_do() {
+    let database = TestDatabase::create().await;
+    let files = directory(&[USERS, SLOW]);
+    let runners: Vec<_> = (0..8)
         .map(|_| {
-            let database = std::sync::Arc::clone(&database);
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a test's runners end with the test"
-            )]
-            tokio::spawn(async move { up(&database, &[USERS, SLOW]).await })
+            runner(&database.url(), files.path())
+                .spawn()
+                .expect("runner")
         })
         .collect();
-    let mut counts = Vec::new();
+    let mut said = Vec::new();
     for runner in runners {
-        counts.push(
-            runner
-                .await
-                .expect("runner")
-                .expect("migrations")
-                .applied
-                .len(),
-        );
+        let output = runner.wait_with_output().expect("the end of a runner");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}");
+        said.push(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    counts.sort_unstable();
-    assert_eq!(counts, [0, 0, 0, 3]);
+    let idle = said
+        .iter()
+        .filter(|text| text.contains("nothing to do"))
+        .count();
+    let busy = said
+        .iter()
+        .filter(|text| text.contains("3 migrations applied"))
+        .count();
+    assert_eq!((idle, busy), (7, 1), "{said:?}");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn status_shows_each_file_in_its_state() {
     assert_eq!(status.pending(), 1);
     let text = status.to_string();
     assert!(text.contains("site: version 2"), "{text}");
-    assert!(text.contains("V3__later.sql  pending"), "{text}");
+    assert!(text.contains("V3__later.sql  expand    pending"), "{text}");
     let json: serde_json::Value =
         serde_json::from_str(&status.to_json().expect("JSON")).expect("JSON");
     assert_eq!(json["sets"][1]["entries"][2]["state"], "pending");

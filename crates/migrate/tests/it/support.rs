@@ -1,10 +1,12 @@
 //! Short words for the tests.
 
 use std::error::Error;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use kiuas_common::Period;
 use kiuas_common::testing::TestDatabase;
-use kiuas_migrate::{MigrateError, MigrateSettings, MigrationSet, Report};
+use kiuas_migrate::{MigrateError, MigrateSettings, MigrationSet, Report, UpOptions, Want};
 
 pub(crate) const USERS: (&str, &str) = ("V1__users.sql", "CREATE TABLE users (id int PRIMARY KEY)");
 pub(crate) const POLLS: (&str, &str) = ("V2__polls.sql", "CREATE TABLE polls (id int PRIMARY KEY)");
@@ -18,6 +20,8 @@ pub(crate) fn settings() -> MigrateSettings {
     MigrateSettings {
         lock_wait: Period::seconds(20),
         lock_timeout: Period::milliseconds(300),
+        lock_retries: 1,
+        retry_pause: Period::milliseconds(50),
         ..MigrateSettings::default()
     }
 }
@@ -32,6 +36,49 @@ pub(crate) async fn up(
 pub(crate) async fn applied(database: &TestDatabase, files: &[(&str, &str)]) -> Vec<String> {
     let report = up(database, files).await.expect("migrations");
     report.applied.iter().map(ToString::to_string).collect()
+}
+
+pub(crate) async fn up_in(
+    database: &TestDatabase,
+    want: Want,
+    files: &[(&str, &str)],
+) -> Result<Report, MigrateError> {
+    let options = UpOptions { want, dump: None };
+    kiuas_migrate::up_with(&database.settings(), &settings(), &[site(files)], &options).await
+}
+
+/// A number from the database.
+pub(crate) async fn number(database: &TestDatabase, query: &str) -> i64 {
+    let connection = database.open().get().await.expect("connection");
+    connection.query_one(query, &[]).await.expect(query).get(0)
+}
+
+/// The runner as a process, with the files of `directory`.
+pub(crate) fn runner(url: &str, directory: &Path) -> Command {
+    let test = std::env::current_exe().expect("path of the test");
+    let target = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target directory");
+    let mut command = Command::new(target.join("examples/migrate"));
+    command
+        .arg(directory)
+        .env("KIUAS_ENV", "testing")
+        .env("KIUAS_CONFIG", directory)
+        .env("KIUAS__POSTGRES__URL", url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A directory with `files`.
+pub(crate) fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("directory");
+    for (name, sql) in files {
+        std::fs::write(directory.path().join(name), sql).expect("file");
+    }
+    directory
 }
 
 /// The error as a binary prints it: one line a cause.

@@ -1,0 +1,2 @@
+-- expect: check-validated
+ALTER TABLE poll ADD CONSTRAINT poll_question CHECK (length(question) > 3);

@@ -1,0 +1,2 @@
+-- expect: not-null-without-default
+ALTER TABLE poll ADD COLUMN closes_at timestamptz NOT NULL;

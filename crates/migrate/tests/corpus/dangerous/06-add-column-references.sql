@@ -1,0 +1,2 @@
+-- expect: foreign-key
+ALTER TABLE poll ADD COLUMN author_id uuid REFERENCES author (id);

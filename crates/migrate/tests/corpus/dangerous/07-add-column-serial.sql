@@ -1,0 +1,2 @@
+-- expect: volatile-default
+ALTER TABLE poll ADD COLUMN number bigserial;

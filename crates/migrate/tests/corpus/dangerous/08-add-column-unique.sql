@@ -1,0 +1,2 @@
+-- expect: add-unique
+ALTER TABLE poll ADD COLUMN slug text UNIQUE;

@@ -1,0 +1,2 @@
+-- expect: add-exclusion
+ALTER TABLE booking ADD EXCLUDE USING gist (room WITH =, during WITH &&);

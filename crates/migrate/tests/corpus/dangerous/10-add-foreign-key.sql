@@ -1,0 +1,2 @@
+-- expect: foreign-key
+ALTER TABLE vote ADD CONSTRAINT vote_poll FOREIGN KEY (poll_id) REFERENCES poll (id);

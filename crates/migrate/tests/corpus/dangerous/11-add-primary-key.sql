@@ -1,0 +1,2 @@
+-- expect: add-unique
+ALTER TABLE vote ADD PRIMARY KEY (id);

@@ -1,0 +1,3 @@
+-- expect: change-type
+ALTER TABLE vote
+    ALTER COLUMN id TYPE bigint;

@@ -1,0 +1,2 @@
+-- expect: cluster
+CLUSTER poll USING poll_author;

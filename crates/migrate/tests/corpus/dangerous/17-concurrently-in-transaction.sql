@@ -1,0 +1,2 @@
+-- expect: needs-no-transaction
+CREATE INDEX CONCURRENTLY poll_closes ON poll (closes_at);

@@ -1,0 +1,2 @@
+-- expect: create-rule
+CREATE RULE quiet AS ON DELETE TO poll DO INSTEAD NOTHING;

@@ -1,0 +1,2 @@
+-- expect: unbounded-change
+DELETE FROM vote;

@@ -1,0 +1,2 @@
+-- expect: drop-column
+ALTER TABLE poll DROP COLUMN IF EXISTS question;

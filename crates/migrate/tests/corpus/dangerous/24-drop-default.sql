@@ -1,0 +1,2 @@
+-- expect: drop-default
+ALTER TABLE poll ALTER COLUMN created_at DROP DEFAULT;

@@ -1,0 +1,2 @@
+-- expect: drop-object
+DROP FUNCTION IF EXISTS tally(uuid);

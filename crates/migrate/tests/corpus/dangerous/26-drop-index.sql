@@ -1,0 +1,2 @@
+-- expect: drop-index
+DROP INDEX poll_author;

@@ -1,0 +1,2 @@
+-- expect: drop-table
+DROP VIEW IF EXISTS open_poll CASCADE;

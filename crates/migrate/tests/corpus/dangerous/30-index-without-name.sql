@@ -1,0 +1,3 @@
+-- expect: index-without-name
+-- migrate: no-transaction
+CREATE INDEX CONCURRENTLY ON vote (poll_id);

@@ -1,0 +1,2 @@
+-- expect: timeout
+SET lock_timeout = 0;

@@ -1,0 +1,2 @@
+-- expect: refresh-view
+REFRESH MATERIALIZED VIEW tally;

@@ -1,0 +1,2 @@
+-- expect: reindex
+REINDEX TABLE poll;

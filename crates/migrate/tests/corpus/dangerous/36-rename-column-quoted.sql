@@ -1,0 +1,2 @@
+-- expect: rename-column
+ALTER TABLE "poll; DROP" RENAME COLUMN "Question" TO question;

@@ -1,0 +1,2 @@
+-- expect: rename-object
+ALTER TYPE state RENAME VALUE 'open' TO 'opened';

@@ -1,0 +1,3 @@
+-- expect: rename-table
+/* Plural. */ ALTER TABLE IF EXISTS poll -- why not
+    RENAME TO polls;

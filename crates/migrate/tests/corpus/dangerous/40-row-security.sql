@@ -1,0 +1,2 @@
+-- expect: enable-row-security
+ALTER TABLE poll ENABLE ROW LEVEL SECURITY;

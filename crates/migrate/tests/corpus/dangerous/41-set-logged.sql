@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+ALTER TABLE poll SET UNLOGGED;

@@ -1,0 +1,2 @@
+-- expect: set-schema
+ALTER TABLE poll SET SCHEMA archive;

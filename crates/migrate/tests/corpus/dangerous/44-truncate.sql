@@ -1,0 +1,2 @@
+-- expect: truncate
+TRUNCATE TABLE ONLY vote RESTART IDENTITY;

@@ -1,0 +1,2 @@
+-- expect: unknown-statement
+FROBNICATE TABLE poll;

@@ -1,0 +1,2 @@
+-- expect: unbounded-change
+WITH changed AS (UPDATE poll SET question = '' RETURNING id) SELECT count(*) FROM changed;

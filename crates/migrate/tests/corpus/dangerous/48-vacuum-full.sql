@@ -1,0 +1,3 @@
+-- expect: vacuum-full
+-- migrate: no-transaction
+VACUUM (FULL) poll;

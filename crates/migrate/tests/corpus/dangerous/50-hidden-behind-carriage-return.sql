@@ -1,0 +1,2 @@
+-- expect: drop-table
+-- a commentDROP TABLE poll;

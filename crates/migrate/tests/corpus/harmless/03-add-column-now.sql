@@ -1,0 +1,1 @@
+ALTER TABLE poll ADD COLUMN seen_at timestamptz NOT NULL DEFAULT now();

@@ -1,0 +1,1 @@
+ALTER TABLE vote ADD CONSTRAINT vote_poll FOREIGN KEY (poll_id) REFERENCES poll (id) NOT VALID;

@@ -1,0 +1,1 @@
+CREATE OR REPLACE VIEW open_poll AS SELECT * FROM poll WHERE closed_at IS NULL;

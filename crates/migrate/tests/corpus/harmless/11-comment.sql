@@ -1,0 +1,1 @@
+COMMENT ON TABLE poll IS 'DROP TABLE poll';

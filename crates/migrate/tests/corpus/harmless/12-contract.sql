@@ -1,0 +1,2 @@
+-- migrate: contract
+ALTER TABLE poll DROP COLUMN question;

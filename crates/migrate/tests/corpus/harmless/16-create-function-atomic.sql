@@ -1,0 +1,4 @@
+CREATE FUNCTION votes(p uuid) RETURNS bigint
+BEGIN ATOMIC
+    SELECT CASE WHEN p IS NULL THEN 0 ELSE count(*) END FROM vote WHERE poll_id = p;
+END;

@@ -1,0 +1,1 @@
+DELETE FROM vote WHERE created_at < now() - interval '10 years';

@@ -1,0 +1,1 @@
+ALTER TABLE poll DROP CONSTRAINT IF EXISTS poll_question;

@@ -1,0 +1,3 @@
+CREATE TEMPORARY TABLE scratch AS SELECT 1 AS a;
+TRUNCATE scratch;
+DROP TABLE scratch;

@@ -1,0 +1,1 @@
+ALTER TABLE poll ALTER COLUMN closes_at DROP NOT NULL;

@@ -1,0 +1,1 @@
+SELECT 'ALTER TABLE poll DROP COLUMN x; TRUNCATE vote', $$DROP TABLE poll;$$, "drop" FROM "truncate";

@@ -1,0 +1,2 @@
+-- migrate: no-transaction
+REINDEX INDEX CONCURRENTLY poll_author;

@@ -1,0 +1,1 @@
+ALTER TABLE poll ALTER COLUMN state SET DEFAULT 'draft';

@@ -1,0 +1,1 @@
+ALTER TABLE vote VALIDATE CONSTRAINT vote_poll;

@@ -1,0 +1,1 @@
+CREATE VIEW open_poll AS SELECT id, question AS "drop table" FROM poll;
