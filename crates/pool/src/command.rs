@@ -63,6 +63,10 @@ pub(crate) enum Command {
     },
     /// How busy the children are: what an adaptive pool counts by.
     Load(Load),
+    /// Nothing ran and nobody came for `idle`.
+    Idle,
+    /// Somebody waits for a pool that sleeps.
+    Wake,
     /// Call somebody because of this.
     Alarm(String),
     /// End the pool as SIGTERM does.

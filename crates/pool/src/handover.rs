@@ -16,8 +16,11 @@ use crate::settings::PoolSettings;
 
 /// Names the number of the descriptor that the next program reads.
 pub(crate) const VARIABLE: &str = "KIUAS_POOL_HANDOVER";
-/// The form of what it says. A program that reads another form does not pass `kiuas-pool check --form`.
-pub const FORM: u32 = 2;
+/// The form of what it says. A program that does not read it does not pass `kiuas-pool check --form`.
+/// Settings are part of it, so a new key is a new form.
+pub const FORM: u32 = 3;
+/// The oldest form that is read: what it does not say has a default.
+pub const OLDEST_FORM: u32 = 2;
 /// More than a thousand children say.
 const LARGEST: u64 = 8 << 20;
 
@@ -115,8 +118,9 @@ pub(crate) fn read() -> io::Result<Option<Handover>> {
     let mut text = Vec::new();
     file.take(LARGEST).read_to_end(&mut text)?;
     let handover: Handover = serde_json::from_slice(&text)?;
-    if handover.form != FORM {
-        let text = format!("it has form {} and not {FORM}", handover.form);
+    if !(OLDEST_FORM..=FORM).contains(&handover.form) {
+        let form = handover.form;
+        let text = format!("it has form {form} and not {OLDEST_FORM} to {FORM}");
         return Err(io::Error::other(text));
     }
     Ok(Some(handover))

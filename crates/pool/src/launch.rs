@@ -233,10 +233,14 @@ impl Launcher {
 
     fn plan(&self, version: &Version, has_sockets: bool) -> Plan {
         let settings = &self.settings;
+        let mut arguments = version.command.clone();
+        if let (Some(name), Some(first)) = (&settings.process_name, arguments.first_mut()) {
+            first.clone_from(name);
+        }
         Plan {
             program: version.path.clone(),
             file: None,
-            arguments: version.command.clone(),
+            arguments,
             announce: has_sockets && settings.inherit == Inherit::ListenFds,
             parent: rustix::process::getpid().as_raw_nonzero().get(),
             identity: self.identity.clone(),

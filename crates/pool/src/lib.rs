@@ -42,10 +42,10 @@ mod view;
 mod wait;
 mod watch;
 
-pub use handover::FORM;
+pub use handover::{FORM, OLDEST_FORM};
 pub use launch::{ChildError, become_child};
 pub use settings::{
-    Cgroup, FileMode, Hooks, Inherit, Limit, PoolSettings, PoolSettingsError, Ready, Rlimits,
-    Scale, StopSignal, WaitFor,
+    Cgroup, FileMode, Hooks, Inherit, Limit, OnIdle, PoolSettings, PoolSettingsError, Ready,
+    Rlimits, Scale, StopSignal, WaitFor,
 };
 pub use supervisor::{Invocation, PoolError, check, run};

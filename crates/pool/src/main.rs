@@ -71,7 +71,8 @@ fn run(arguments: Run) -> Result<(), Failure> {
 
 /// What an upgrade asks of a new program: does it accept the settings, and what the old one would say?
 fn check(arguments: Check) -> Result<(), Failure> {
-    let understood = arguments.form.is_none_or(|form| form == kiuas_pool::FORM);
+    let forms = kiuas_pool::OLDEST_FORM..=kiuas_pool::FORM;
+    let understood = arguments.form.is_none_or(|form| forms.contains(&form));
     if !understood {
         let own = kiuas_pool::FORM;
         let error = anyhow!(

@@ -8,7 +8,7 @@ use std::time::Instant;
 use kiuas_common::listener::ListenerError;
 use kiuas_common::metrics::Metrics;
 use kiuas_common::scoreboard::Scoreboard;
-use kiuas_common::{Address, Listener, Shutdown};
+use kiuas_common::{Address, Listener, Period, Shutdown};
 use rustix::process::Pid;
 use tokio::sync::watch;
 
@@ -83,6 +83,8 @@ impl Monitor {
             chronicle: chronicle.clone(),
             tasks: tasks.clone(),
             readings,
+            idle: settings.idle.map(Period::duration),
+            roll_on_change: settings.roll_on_change.clone(),
         };
         tasks.spawn(watch.run());
         Ok(Self {

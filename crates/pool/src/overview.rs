@@ -38,6 +38,9 @@ pub(crate) struct Overview {
     pub(crate) target: usize,
     /// Nobody takes new work.
     pub(crate) paused: bool,
+    /// It keeps no child until somebody comes.
+    #[serde(default)]
+    pub(crate) asleep: bool,
     /// It ends.
     pub(crate) stopping: bool,
     /// Requests or tasks a second.
@@ -170,6 +173,7 @@ impl Overview {
             rolling: view.rolling,
             target: view.target,
             paused: view.paused,
+            asleep: view.asleep,
             stopping: view.stopping,
             rate: reading.rate,
             busy: reading.busy,

@@ -89,6 +89,8 @@ pub(crate) struct Roster {
     /// A version was given up, and not every seat is back.
     restoring: bool,
     paused: bool,
+    /// It keeps no child now; so many when somebody comes.
+    asleep: Option<usize>,
     stopping: bool,
     actions: Vec<Action>,
     events: Vec<RollEvent>,
@@ -116,6 +118,7 @@ impl Roster {
             short_since: None,
             restoring: false,
             paused: false,
+            asleep: None,
             stopping: false,
             actions: Vec::new(),
             events: Vec::new(),
@@ -272,9 +275,14 @@ impl Roster {
         count
     }
 
-    /// How many children it keeps.
+    /// How many children it keeps, or will keep when it wakes.
     pub(crate) fn target(&self) -> usize {
-        self.seats.len()
+        self.asleep.unwrap_or(self.seats.len())
+    }
+
+    /// True if it keeps no child until somebody comes.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.is_some()
     }
 
     /// What every child should be of.

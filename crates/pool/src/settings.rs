@@ -12,7 +12,7 @@ use kiuas_common::{Address, Bytes, Period, Settings};
 use serde::{Deserialize, Serialize};
 
 pub use error::PoolSettingsError;
-pub use parts::{Cgroup, Hooks, Inherit, Ready, Rlimits, Scale, StopSignal};
+pub use parts::{Cgroup, Hooks, Inherit, OnIdle, Ready, Rlimits, Scale, StopSignal};
 pub use value::{FileMode, Limit, WaitFor};
 
 use crate::roster::{BackoffPolicy, Policy};
@@ -32,6 +32,12 @@ pub struct PoolSettings {
     pub processes_max: Option<usize>,
     /// When an adaptive pool grows and shrinks.
     pub scale: Scale,
+    /// So long nothing ran and nobody came: `on_idle` follows. Only where children write a scoreboard.
+    pub idle: Option<Period>,
+    /// What a pool does that has been idle for `idle`.
+    pub on_idle: OnIdle,
+    /// Name of the children in lists of processes (argument 0); default: as `command` says.
+    pub process_name: Option<String>,
     /// Serving threads of each child: handed on as `KIUAS__WEB__THREADS`. Default: the child decides.
     pub threads: Option<usize>,
 
@@ -74,6 +80,8 @@ pub struct PoolSettings {
     pub surge: usize,
     /// How long a new child must live after it said that it is ready, before its roll counts as done.
     pub probation: Period,
+    /// Files that begin a roll when they change, as with `touch`.
+    pub roll_on_change: Vec<PathBuf>,
     /// Memory that must stay available for a replacement to be started beside the child it replaces.
     pub memory_reserve: Bytes,
 
@@ -82,12 +90,21 @@ pub struct PoolSettings {
     pub max_requests: Option<u64>,
     /// Replaced at this age.
     pub max_lifetime: Option<Period>,
-    /// Not replaced for `max_requests`, `max_lifetime`, `rss_soft`, `files` or `cpu_time` before this age.
+    /// Replaced after so many panics of handlers or tasks.
+    pub max_panics: Option<u64>,
+    /// Not replaced for `max_requests`, `max_lifetime`, `max_panics`, `rss_soft`, `pss_soft`, `uss_soft`,
+    /// `vsz_soft`, `files` or `cpu_time` before this age.
     pub min_lifetime: Period,
     /// `max_requests` and `max_lifetime` are up to so many percent larger, by chance: not all at once.
     pub jitter: u8,
     /// Replaced when it has more resident memory.
     pub rss_soft: Option<Bytes>,
+    /// Replaced when its proportional set size is larger: resident memory, of what is shared its part.
+    pub pss_soft: Option<Bytes>,
+    /// Replaced when it has more memory of its own (unique set size).
+    pub uss_soft: Option<Bytes>,
+    /// Replaced when it has more address space.
+    pub vsz_soft: Option<Bytes>,
     /// Killed when it has more resident memory.
     pub rss_hard: Option<Bytes>,
     /// Replaced when it has more open descriptors.
@@ -97,6 +114,8 @@ pub struct PoolSettings {
     /// A child with a thread stuck beyond a hard deadline is killed; so long before that, once its
     /// replacement is ready, it may finish what runs on its other threads.
     pub hard_grace: Period,
+    /// A child with a stuck thread is ended only while at least so many connections wait.
+    pub stuck_backlog: u32,
 
     // === who a child is, and where ===
     /// User that children run as; default: who runs the pool.
@@ -149,6 +168,9 @@ impl Default for PoolSettings {
             processes_min: None,
             processes_max: None,
             scale: Scale::default(),
+            idle: None,
+            on_idle: OnIdle::default(),
+            process_name: None,
             threads: None,
             listen: Vec::new(),
             backlog: 4096,
@@ -167,16 +189,22 @@ impl Default for PoolSettings {
             backoff_max: Period::seconds(30),
             surge: 1,
             probation: Period::seconds(2),
+            roll_on_change: Vec::new(),
             memory_reserve: Bytes::mebibytes(64),
             max_requests: None,
             max_lifetime: None,
+            max_panics: None,
             min_lifetime: Period::seconds(60),
             jitter: 20,
             rss_soft: None,
+            pss_soft: None,
+            uss_soft: None,
+            vsz_soft: None,
             rss_hard: None,
             files: None,
             cpu_time: None,
             hard_grace: Period::seconds(10),
+            stuck_backlog: 0,
             user: None,
             group: None,
             groups: None,

@@ -27,6 +27,8 @@ pub(crate) struct PoolView {
     pub(crate) rolling: Option<u64>,
     /// New work is taken by nobody.
     pub(crate) paused: bool,
+    /// It keeps no child until somebody comes.
+    pub(crate) asleep: bool,
     /// It ends.
     pub(crate) stopping: bool,
     /// Every living child, those that drain too, by seat and then by age.

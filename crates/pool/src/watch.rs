@@ -4,7 +4,9 @@
 //! It decides nothing about seats: its verdicts are orders to the supervisor, as an operator's are. What it
 //! reads it publishes as a [`Reading`], from which statistics, metrics and `ctl` are made.
 
+mod changes;
 mod condemned;
+mod idle;
 mod investigate;
 mod known;
 mod limits;
@@ -17,6 +19,7 @@ pub(crate) mod verdict;
 pub(crate) mod words;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -26,7 +29,9 @@ use kiuas_common::scoreboard::{SlotView, Snapshot, ThreadView};
 use rustix::process::Pid;
 use tokio::sync::watch::{Receiver, Sender};
 
+use changes::Changes;
 use condemned::Condemned;
+use idle::Idle;
 pub(crate) use investigate::look;
 use known::Known;
 pub(crate) use limits::Limits;
@@ -69,6 +74,10 @@ pub(crate) struct Watch {
     pub(crate) chronicle: Chronicle,
     pub(crate) tasks: Shutdown,
     pub(crate) readings: Sender<Option<Arc<Reading>>>,
+    /// Nothing for so long is worth an order.
+    pub(crate) idle: Option<Duration>,
+    /// Files that begin a roll when they change.
+    pub(crate) roll_on_change: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +88,16 @@ struct Memory {
     /// When somebody was told of a queue that is nearly full.
     warned: Option<Instant>,
     tally: Arc<Tally>,
+    idle: Idle,
+    changes: Changes,
+}
+
+/// What is the same for all children at one tick.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    is_slow: bool,
+    /// Connections that wait, on all sockets.
+    backlog: u32,
 }
 
 impl Watch {
@@ -102,6 +121,11 @@ impl Watch {
                 usize::try_from(memory.ticks / MEMORY_TICKS).unwrap_or(0) % view.children.len()
             });
         memory.ticks += 1;
+        let queues = memory.queues.read(&view.sockets);
+        let round = Round {
+            is_slow,
+            backlog: reading::backlog(&queues),
+        };
         let mut tally = (*memory.tally).clone();
         for (pid, last) in self.boards.take_ended() {
             if let Some(known) = memory.children.remove(&pid) {
@@ -124,7 +148,7 @@ impl Watch {
             if (is_slow && known.slow.memory.is_none()) || walk_in == Some(children.len()) {
                 known.measure_memory(child.pid.as_raw_nonzero().get());
             }
-            let reading = self.judge(child, &board, known, snapshot, is_slow, &mut tally);
+            let reading = self.judge(child, &board, known, snapshot, round, &mut tally);
             if let Some(deadline) = stuck::next(&reading.snapshot) {
                 let left = Duration::from_nanos(deadline.saturating_sub(reading.snapshot.taken_at));
                 wake = wake.min(now + left);
@@ -136,7 +160,7 @@ impl Watch {
         memory.tally = Arc::new(tally);
         let reading = Reading {
             at: now,
-            queues: memory.queues.read(&view.sockets),
+            queues,
             tally: Arc::clone(&memory.tally),
             rate: children.iter().map(|child| child.slow.rate).sum(),
             busy: busy(&children),
@@ -146,9 +170,11 @@ impl Watch {
         if is_slow {
             self.look_at_queues(&reading, &mut memory.warned);
             self.tell_load(&reading);
+            self.look_at_files(&mut memory.changes);
             self.boards.forget_old_kills();
             self.symbols.forget_unused();
         }
+        self.look_for_work(&mut memory.idle, &reading, is_slow);
         self.readings.send_replace(Some(Arc::new(reading)));
         wake
     }
@@ -160,17 +186,20 @@ impl Watch {
         board: &Arc<Board>,
         known: &mut Known,
         snapshot: Snapshot,
-        is_slow: bool,
+        round: Round,
         tally: &mut Tally,
     ) -> ChildReading {
         let now = Instant::now();
         let pid = child.pid.as_raw_nonzero().get();
-        if is_slow {
+        if round.is_slow {
             known.measure(pid, &snapshot, now);
         }
         known.note_silences(pid, &snapshot);
         let usage = Usage {
             requests: snapshot.requests(),
+            panics: snapshot.sum(|thread| thread.panics),
+            virtual_size: known.slow.virtual_size,
+            memory: known.slow.memory,
             resident: board
                 .resident()
                 .unwrap_or(0)
@@ -181,7 +210,13 @@ impl Watch {
         if child.killed.is_none() {
             self.prepare(pid, &snapshot);
             if let Some((thread, slot)) = stuck::stuck(&snapshot) {
-                self.stuck(board, known, &snapshot, (thread, slot), tally);
+                let is_ended = round.backlog >= self.limits.stuck_backlog;
+                self.stuck(board, known, &snapshot, (thread, slot), is_ended);
+                // Once condemned, it is counted no more.
+                if is_ended && known.condemned.is_none_or(|it| it.cause != Cause::Stuck) {
+                    tally.stuck_in(known.seat);
+                    self.condemn(child.pid, known, Cause::Stuck, now);
+                }
             }
             self.report_pending(pid, known, &snapshot);
             if let Some(cause) = self.limits.must_end(&usage) {
@@ -216,7 +251,7 @@ impl Watch {
         known: &mut Known,
         snapshot: &Snapshot,
         (thread, slot): (&ThreadView, &SlotView),
-        tally: &mut Tally,
+        is_ended: bool,
     ) {
         let Some(done) = known.look_into(slot.index, slot.started) else {
             return;
@@ -227,7 +262,6 @@ impl Watch {
         let share = silence.and_then(|it| it.share(kernel.cpu, snapshot.taken_at));
         let verdict = Verdict::of_thread(&kernel, share);
         known.verdict = Some(verdict);
-        tally.stuck_in(known.seat);
         self.metrics.stuck(verdict);
         self.chronicle.note(format!(
             "process {} is stuck in `{}` on {}",
@@ -235,14 +269,13 @@ impl Watch {
             slot.label,
             verdict.in_words()
         ));
-        self.condemn(board.pid, known, Cause::Stuck, Instant::now());
         let (board, slot, thread) = (Arc::clone(board), slot.clone(), thread.clone());
         let (symbols, has_handler) = (Arc::clone(&self.symbols), snapshot.has_stack_handler);
         self.tasks.spawn(async move {
             let _done = Done(done);
             let place = (thread.index, thread.tid);
             let findings = look(Arc::clone(&board), symbols, place, has_handler).await;
-            investigate::report(&board, &slot, &thread, verdict, &findings);
+            investigate::report(&board, &slot, &thread, (verdict, is_ended), &findings);
         });
     }
 

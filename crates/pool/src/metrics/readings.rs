@@ -22,7 +22,7 @@ type OfTotal = (&'static str, &'static str, fn(&Counters) -> u64);
 type OfChild = (&'static str, &'static str, fn(&ChildReading) -> f64);
 type Class = (&'static str, fn(&Counters) -> u64);
 
-const GAUGES: [Gauge; 8] = [
+const GAUGES: [Gauge; 9] = [
     (
         "pool_requests_in_flight",
         "Requests and tasks that run now",
@@ -60,6 +60,11 @@ const GAUGES: [Gauge; 8] = [
     ("pool_paused", "1 while nobody takes new work", |it| {
         f64::from(u8::from(it.view.paused))
     }),
+    (
+        "pool_asleep",
+        "1 while no child is kept until somebody comes",
+        |it| f64::from(u8::from(it.view.asleep)),
+    ),
     ("pool_children_target", "How many children are kept", |it| {
         count(it.view.target)
     }),

@@ -63,6 +63,9 @@ impl Overview {
         if self.paused {
             text.push_str(", paused");
         }
+        if self.asleep {
+            text.push_str(", asleep until somebody comes");
+        }
         if self.stopping {
             text.push_str(", stopping");
         }

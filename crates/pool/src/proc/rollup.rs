@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 /// Memory of a process, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Rollup {
     /// Proportional set size: private memory, and of shared memory this process's part.
     pub(crate) pss: u64,

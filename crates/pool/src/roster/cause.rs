@@ -26,6 +26,14 @@ pub(crate) enum Cause {
     Lifetime,
     /// It had more memory than `rss_soft`.
     RssSoft,
+    /// Its proportional set size was larger than `pss_soft`.
+    PssSoft,
+    /// It had more memory of its own than `uss_soft`.
+    UssSoft,
+    /// It had more address space than `vsz_soft`.
+    VszSoft,
+    /// Its handlers or tasks had panicked `max_panics` times.
+    MaxPanics,
     /// Killed: it had more memory than `rss_hard`.
     RssHard,
     /// It had used more processor time than `cpu_time`.
@@ -36,6 +44,8 @@ pub(crate) enum Cause {
     Stuck,
     /// Fewer children are wanted by the operator.
     Removed,
+    /// Nobody came for `idle`.
+    Idle,
     /// Fewer children are needed.
     ScaledDown,
     /// The operator said so.
@@ -63,11 +73,16 @@ impl Cause {
             Self::MaxRequests => "max_requests",
             Self::Lifetime => "lifetime",
             Self::RssSoft => "rss_soft",
+            Self::PssSoft => "pss_soft",
+            Self::UssSoft => "uss_soft",
+            Self::VszSoft => "vsz_soft",
+            Self::MaxPanics => "max_panics",
             Self::RssHard => "rss_hard",
             Self::CpuTime => "cpu_time",
             Self::Files => "files",
             Self::Stuck => "stuck",
             Self::Removed => "removed",
+            Self::Idle => "idle",
             Self::ScaledDown => "scaled_down",
             Self::Operator => "operator",
             Self::Stop => "stop",
@@ -106,11 +121,16 @@ impl fmt::Display for Cause {
             Self::MaxRequests => "it had served max_requests",
             Self::Lifetime => "it had lived for max_lifetime",
             Self::RssSoft => "it had more memory than rss_soft",
+            Self::PssSoft => "its proportional set size was larger than pss_soft",
+            Self::UssSoft => "it had more memory of its own than uss_soft",
+            Self::VszSoft => "it had more address space than vsz_soft",
+            Self::MaxPanics => "it had panicked max_panics times",
             Self::RssHard => "killed: it had more memory than rss_hard",
             Self::CpuTime => "it had used more processor time than cpu_time",
             Self::Files => "it had more descriptors open than files",
             Self::Stuck => "killed: a thread was stuck beyond its hard deadline",
             Self::Removed => "the operator wanted fewer children",
+            Self::Idle => "nobody came for the time of idle",
             Self::ScaledDown => "fewer children were needed",
             Self::Operator => "the operator said so",
             Self::Stop => "the pool stops",

@@ -18,6 +18,7 @@ impl Roster {
             return;
         }
         let count = count.clamp(1, MOST_SEATS);
+        self.asleep = None;
         let mut leaving = Vec::new();
         for mut seat in self.seats.drain(count.min(self.seats.len())..) {
             leaving.extend(seat.take_all());
@@ -26,6 +27,30 @@ impl Roster {
         for child in leaving {
             self.send_off(child, cause, now);
         }
+    }
+
+    /// Asks every child to finish, and keeps none until [`Roster::wake`]. False if that must not be now.
+    pub(crate) fn sleep(&mut self, now: Instant) -> bool {
+        let busy = self.stopping || self.paused || self.roll.is_some() || self.restoring;
+        if busy || self.roll_wanted.is_some() || self.is_asleep() || !self.is_full() {
+            return false;
+        }
+        self.asleep = Some(self.seats.len());
+        for mut seat in std::mem::take(&mut self.seats) {
+            for child in seat.take_all() {
+                self.send_off(child, Cause::Idle, now);
+            }
+        }
+        true
+    }
+
+    /// Keeps as many children as before it slept. False if it did not sleep.
+    pub(crate) fn wake(&mut self, now: Instant) -> bool {
+        let Some(count) = self.asleep else {
+            return false;
+        };
+        self.resize(count, Cause::Removed, now);
+        true
     }
 
     /// Asks a child to finish and frees its seat at once. False if there is none such in a seat.

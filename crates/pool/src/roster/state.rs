@@ -27,6 +27,9 @@ pub(crate) struct State {
     roll_wanted: Option<Wanted>,
     restoring: bool,
     paused: bool,
+    /// Older programs never sleep.
+    #[serde(default)]
+    asleep: Option<usize>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,6 +95,7 @@ impl Roster {
             roll_wanted: self.roll_wanted.clone().map(|command| Wanted { command }),
             restoring: self.restoring,
             paused: self.paused,
+            asleep: self.asleep,
         }
     }
 
@@ -136,6 +140,7 @@ impl Roster {
         roster.roll_wanted = state.roll_wanted.map(|wanted| wanted.command);
         roster.restoring = state.restoring;
         roster.paused = state.paused;
+        roster.asleep = state.asleep;
         Some(roster)
     }
 }

@@ -98,6 +98,7 @@ impl PoolSettings {
             ("wait_timeout", Some(self.wait_timeout)),
             ("scale.up_after", Some(self.scale.up_after)),
             ("scale.down_after", Some(self.scale.down_after)),
+            ("idle", self.idle),
         ];
         let zero = |span: &Period| span.duration() == Duration::ZERO;
         if let Some((key, _)) = spans
@@ -161,6 +162,9 @@ impl PoolSettings {
         if self.files == Some(0) {
             return Some(("files", "must not be 0".to_owned()));
         }
+        if self.max_panics == Some(0) {
+            return Some(("max_panics", "must not be 0".to_owned()));
+        }
         if let (Some(soft), Some(hard)) = (self.rss_soft, self.rss_hard)
             && hard <= soft
         {
@@ -186,6 +190,15 @@ impl PoolSettings {
     }
 
     fn surroundings(&self) -> Option<Problem> {
+        if self.idle.is_some() && self.inherit == Inherit::None {
+            let problem = "needs sockets of the pool: nothing would wake it";
+            return Some(("idle", problem.to_owned()));
+        }
+        let unusable = |name: &String| name.is_empty() || name.contains('\0');
+        if self.process_name.as_ref().is_some_and(unusable) {
+            let problem = "must be text without a zero byte";
+            return Some(("process_name", problem.to_owned()));
+        }
         let bad_name = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
         if let Some(name) = self.environment.keys().find(bad_name) {
             return Some(("environment", format!("`{name}` is no name of a variable")));

@@ -52,6 +52,17 @@ pub enum Inherit {
     None,
 }
 
+/// What a pool does that has been idle for `idle`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnIdle {
+    /// It keeps its sockets and no child until the next connection comes.
+    #[default]
+    Sleep,
+    /// It ends: for a service that systemd starts when somebody connects.
+    Exit,
+}
+
 /// How a child is known to be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -76,6 +76,15 @@ fn every_key_can_be_written() {
         probation = "3s"
         memory_reserve = "128MiB"
         max_requests = 5000
+        max_panics = 3
+        pss_soft = "300MiB"
+        uss_soft = "200MiB"
+        vsz_soft = "2GiB"
+        stuck_backlog = 10
+        idle = "10m"
+        on_idle = "exit"
+        process_name = "shop-web"
+        roll_on_change = ["/run/kiuas/touched"]
         max_lifetime = "1d"
         min_lifetime = "2m"
         jitter = 10

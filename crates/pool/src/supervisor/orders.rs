@@ -8,6 +8,7 @@ use super::pool::{Pool, Stage};
 use crate::command::{Answer, Command, Order, Which};
 use crate::roster::Cause;
 use crate::scale::Load;
+use crate::settings::OnIdle;
 
 impl Pool {
     pub(super) fn obey(&mut self, order: Order) {
@@ -32,6 +33,8 @@ impl Pool {
     }
 
     pub(super) fn roll(&mut self, command: Option<Vec<String>>) {
+        // A version is tried by starting it.
+        self.wake();
         self.roster.want_roll(command);
     }
 
@@ -58,6 +61,14 @@ impl Pool {
             }
             Command::Load(load) => {
                 self.scale(load);
+                Ok(String::new())
+            }
+            Command::Idle => {
+                self.idle();
+                Ok(String::new())
+            }
+            Command::Wake => {
+                self.wake();
                 Ok(String::new())
             }
             Command::Alarm(event) => {
@@ -96,11 +107,32 @@ impl Pool {
         format!("it keeps {count} now")
     }
 
+    /// Nobody has come for a while.
+    fn idle(&mut self) {
+        if self.settings.on_idle == OnIdle::Exit {
+            tracing::info!("pool `{}` was idle for so long that it ends", self.name);
+            return self.stop();
+        }
+        if self.roster.sleep(Instant::now()) {
+            let name = &self.name;
+            tracing::info!("pool `{name}` is idle and sleeps until somebody comes");
+            self.monitor.note("idle: asleep until somebody comes");
+        }
+    }
+
+    fn wake(&mut self) {
+        if self.roster.wake(Instant::now()) {
+            let count = self.roster.target();
+            tracing::info!(children = count, "pool `{}` wakes", self.name);
+            self.monitor.note("awake again");
+        }
+    }
+
     fn scale(&mut self, load: Load) {
         let (target, ready) = (self.roster.target(), self.roster.ready_seats());
         let now = Instant::now();
         // A roll has enough to do, and its extra children would be taken for idle ones.
-        if self.roster.rolling().is_some() || self.roster.is_paused() {
+        if self.roster.rolling().is_some() || self.roster.is_paused() || self.roster.is_asleep() {
             return;
         }
         let Some(wanted) = self.scaler.decide(load, target, ready, now) else {

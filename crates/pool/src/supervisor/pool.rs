@@ -341,7 +341,9 @@ impl Pool {
         }
         let count = self.roster.count();
         self.metrics.count(count);
-        self.ready.store(count.ready, Ordering::Release);
+        // One that sleeps takes work as well: it wakes for it.
+        let serves = count.ready.max(usize::from(self.roster.is_asleep()));
+        self.ready.store(serves, Ordering::Release);
         self.served |= count.ready > 0;
         self.launcher.keep_only(&self.roster.generations());
         if !self.announced && self.roster.is_full() {
@@ -415,6 +417,7 @@ impl Pool {
             target: roster.target(),
             rolling: roster.rolling(),
             paused: roster.is_paused(),
+            asleep: roster.is_asleep(),
             stopping: self.is_ending(),
             children,
             sockets: self.sockets.weak(),

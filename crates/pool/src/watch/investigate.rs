@@ -106,12 +106,17 @@ pub(crate) fn report(
     board: &Board,
     slot: &SlotView,
     thread: &ThreadView,
-    verdict: Verdict,
+    (verdict, is_ended): (Verdict, bool),
     findings: &Findings,
 ) {
     let now = scoreboard::now();
     let pid = board.pid.as_raw_nonzero().get();
     let span = |from: u64| time(Duration::from_nanos(now.saturating_sub(from)));
+    let fate = if is_ended {
+        "its successor is started, then it is ended"
+    } else {
+        "it stays until stuck_backlog connections wait"
+    };
     tracing::error!(
         child.pid = pid,
         child.tid = thread.tid,
@@ -124,7 +129,7 @@ pub(crate) fn report(
         verdict = verdict.label(),
         kernel = findings.kernel.in_words(),
         frames = frames(findings),
-        "process {pid} is stuck in `{}` on {}: its successor is started, then it is ended",
+        "process {pid} is stuck in `{}` on {}: {fate}",
         slot.label,
         verdict.in_words(),
     );

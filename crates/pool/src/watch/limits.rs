@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::proc::rollup::Rollup;
 use crate::roster::{Cause, Phase};
 use crate::settings::PoolSettings;
 use crate::view::ChildView;
@@ -14,18 +15,28 @@ pub(crate) struct Limits {
     min_lifetime: Duration,
     jitter: u8,
     rss_soft: Option<u64>,
+    pss_soft: Option<u64>,
+    uss_soft: Option<u64>,
+    vsz_soft: Option<u64>,
+    max_panics: Option<u64>,
     rss_hard: Option<u64>,
     files: Option<u64>,
     cpu_time: Option<Duration>,
     /// So long a child that is to be killed may finish what runs on its other threads.
     pub(crate) hard_grace: Duration,
+    /// One with a stuck thread is ended only while so many connections wait.
+    pub(crate) stuck_backlog: u32,
 }
 
 /// What one child is measured by.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
     pub(crate) requests: u64,
+    pub(crate) panics: u64,
     pub(crate) resident: u64,
+    /// Address space, bytes.
+    pub(crate) virtual_size: u64,
+    pub(crate) memory: Option<Rollup>,
     pub(crate) files: Option<u64>,
     pub(crate) cpu: Duration,
 }
@@ -45,10 +56,15 @@ impl From<&PoolSettings> for Limits {
             min_lifetime: settings.min_lifetime.duration(),
             jitter: settings.jitter,
             rss_soft: settings.rss_soft.map(|it| it.0),
+            pss_soft: settings.pss_soft.map(|it| it.0),
+            uss_soft: settings.uss_soft.map(|it| it.0),
+            vsz_soft: settings.vsz_soft.map(|it| it.0),
+            max_panics: settings.max_panics,
             rss_hard: settings.rss_hard.map(|it| it.0),
             files: settings.files,
             cpu_time: settings.cpu_time.map(|it| it.duration()),
             hard_grace: settings.hard_grace.duration(),
+            stuck_backlog: settings.stuck_backlog,
         }
     }
 }
@@ -95,10 +111,16 @@ impl Limits {
         if age < self.min_lifetime {
             return None;
         }
+        let above = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
+        let memory = usage.memory.unwrap_or_default();
         let checks = [
+            (Cause::RssSoft, above(self.rss_soft, usage.resident)),
+            (Cause::PssSoft, above(self.pss_soft, memory.pss)),
+            (Cause::UssSoft, above(self.uss_soft, memory.uss)),
+            (Cause::VszSoft, above(self.vsz_soft, usage.virtual_size)),
             (
-                Cause::RssSoft,
-                self.rss_soft.is_some_and(|limit| usage.resident > limit),
+                Cause::MaxPanics,
+                self.max_panics.is_some_and(|limit| usage.panics >= limit),
             ),
             (
                 Cause::MaxRequests,

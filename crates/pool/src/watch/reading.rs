@@ -117,7 +117,12 @@ impl ChildReading {
 impl Reading {
     /// Connections that wait, on all sockets.
     pub(crate) fn backlog(&self) -> u32 {
-        let waiting = self.queues.iter().filter_map(|queue| queue.depth);
-        waiting.fold(0, |sum, depth| sum.saturating_add(depth.waiting))
+        backlog(&self.queues)
     }
+}
+
+/// Connections that wait, on all sockets.
+pub(crate) fn backlog(queues: &[QueueReading]) -> u32 {
+    let waiting = queues.iter().filter_map(|queue| queue.depth);
+    waiting.fold(0, |sum, depth| sum.saturating_add(depth.waiting))
 }

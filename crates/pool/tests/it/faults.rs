@@ -155,6 +155,31 @@ fn a_websocket_that_holds_its_thread_costs_one_process_and_is_named() {
 }
 
 #[test]
+fn a_stuck_process_may_be_kept_as_long_as_few_wait() {
+    let trouble = Trouble::new()
+        .limits("500ms", "500ms")
+        .set("processes = 1")
+        .set("threads = 1")
+        .set("stuck_backlog = 5");
+    let scene = Scene::of(trouble);
+    let (_stuck, pid) = scene.misbehave("/spin");
+    let line = scene.pool.wait_for("is stuck in", 1).remove(0);
+    assert!(line.contains("it stays until stuck_backlog"), "{line}");
+    assert_eq!(scene.pool.children(), [pid]);
+    let waiting: Vec<Connection> = (0..5)
+        .map(|_| Connection::asking(&scene.target, "/hello"))
+        .collect();
+    let end = scene
+        .pool
+        .wait_for(&format!("ended process {pid} "), 1)
+        .remove(0);
+    assert!(end.contains("cause=\"stuck\""), "{end}");
+    for mut connection in waiting {
+        assert_eq!(connection.answer().expect("answer").status, 200);
+    }
+}
+
+#[test]
 fn a_stream_that_goes_on_beyond_the_limit_of_its_handler_costs_nobody() {
     let scene = Scene::set();
     let (mut stream, pid) = scene.misbehave("/stream?parts=30&ms=1000");

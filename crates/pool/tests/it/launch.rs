@@ -36,6 +36,15 @@ fn is_root() -> bool {
 }
 
 #[test]
+fn a_child_has_the_name_that_the_settings_give_it() {
+    let (_pool, told) = told(
+        "process_name = 'shop-web'",
+        "tr '\\0' ' ' </proc/$$/cmdline",
+    );
+    assert!(told.starts_with("shop-web -c "), "{told}");
+}
+
+#[test]
 fn limits_directory_and_mask_are_taken_on() {
     let (_pool, told) = told(
         "umask = '027'\ndirectory = '/usr'\noom_score_adj = 500\nrlimits = { nofile = 100, core = 0 }",

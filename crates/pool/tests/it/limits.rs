@@ -113,6 +113,30 @@ fn a_child_that_has_grown_is_recycled_without_a_loss() {
 }
 
 #[test]
+fn a_child_that_has_too_much_memory_of_its_own_is_recycled_without_a_loss() {
+    let limited = Limited::by(&["min_lifetime = '100ms'", "uss_soft = '100MiB'"]);
+    for _ in 0..4 {
+        let leaked = get(&limited.target, "/leak?mb=120").expect("answer");
+        assert_eq!(leaked.status, 200);
+    }
+    let ends = limited.ends("uss_soft", 1);
+    assert!(ends[0].contains("exit status 0"), "{ends:?}");
+    limited.loses_nothing();
+}
+
+#[test]
+fn a_child_that_has_panicked_so_often_is_recycled_without_a_loss() {
+    let limited = Limited::by(&["min_lifetime = '100ms'", "max_panics = 2", "processes = 1"]);
+    for _ in 0..2 {
+        let panicked = get(&limited.target, "/panic").expect("answer");
+        assert_eq!(panicked.status, 500);
+    }
+    let ends = limited.ends("max_panics", 1);
+    assert!(ends[0].contains("exit status 0"), "{ends:?}");
+    limited.loses_nothing();
+}
+
+#[test]
 fn a_child_that_grows_beyond_measure_is_killed_when_its_neighbours_have_finished() {
     // Young children are killed for their memory too.
     let limited = Limited::by(&["rss_hard = '150MiB'", "hard_grace = '5s'"]);

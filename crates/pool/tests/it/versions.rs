@@ -174,3 +174,34 @@ fn a_child_of_the_old_version_that_dies_is_started_from_the_old_file() {
     assert!(said(&told).contains("exit status 1"), "{}", said(&told));
     assert_eq!(get(&target, "/hello").expect("answer").status, 200);
 }
+
+#[test]
+fn a_file_that_is_touched_begins_a_roll() {
+    let directory = tempfile::tempdir().expect("directory");
+    let touched = directory.path().join("touched");
+    let trouble = Trouble::new().set(&format!("roll_on_change = ['{}']", touched.display()));
+    let pool = trouble.start();
+    let target = trouble.target(&pool);
+    // The monitor has looked at it once before it looks at queues and loads again.
+    eventually("the monitor looks", || {
+        pool.report("status")["uptime"]
+            .as_u64()
+            .filter(|it| *it > 1500)
+    });
+    let load = Load::of(
+        &target,
+        [Client::fresh("/hello"), Client::keeping("/hello")],
+    );
+    trouble.version("VERSION=2");
+    std::fs::write(&touched, "").expect("file");
+    pool.wait_for("has changed: rolling", 1);
+    eventually("the roll is over", || {
+        let status = pool.report("status");
+        (status["generation"] == 2 && status["rolling"].is_null()).then_some(())
+    });
+    assert_eq!(
+        get(&target, "/hello").expect("answer").header("x-version"),
+        Some("2")
+    );
+    load.finish().is_flawless(&pool.output());
+}

@@ -133,3 +133,37 @@ fn one_child_can_be_paused_alone() {
     let nobody = Pid::from_raw(9999).expect("pid");
     assert!(!world.roster.pause_one(nobody, true));
 }
+
+#[test]
+fn a_pool_that_sleeps_keeps_nobody_and_wakes_with_as_many_as_before() {
+    let mut world = World::serving(policy(3));
+    assert!(world.roster.sleep(world.now));
+    world.settle();
+    assert_eq!(world.terminated.len(), 3);
+    world.the_asked_finish();
+    world.wait(Duration::from_secs(600));
+    assert!(world.alive.is_empty() && world.roster.is_asleep());
+    assert_eq!(world.roster.target(), 3);
+    assert!(!world.roster.sleep(world.now), "it sleeps already");
+    assert!(world.roster.wake(world.now));
+    world.settle();
+    world.all_ready();
+    assert_eq!(world.roster.count().ready, 3);
+    assert!(!world.roster.wake(world.now), "it is awake");
+}
+
+#[test]
+fn a_pool_that_rolls_or_is_paused_or_not_full_does_not_sleep() {
+    let mut world = World::serving(policy(2));
+    world.roster.pause_all(true);
+    assert!(!world.roster.sleep(world.now));
+    world.roster.pause_all(false);
+    world.roster.want_roll(None);
+    assert!(!world.roster.sleep(world.now));
+    world.settle();
+    assert!(!world.roster.sleep(world.now));
+    let mut world = World::with(policy(2));
+    assert!(!world.roster.sleep(world.now), "nobody is ready");
+    world.all_ready();
+    assert!(world.roster.sleep(world.now));
+}

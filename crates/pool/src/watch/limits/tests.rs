@@ -64,6 +64,34 @@ fn every_limit_has_its_cause_and_none_holds_before_the_minimum_lifetime() {
         ),
         (
             PoolSettings {
+                pss_soft: Some(Bytes(500)),
+                ..settings()
+            },
+            Cause::PssSoft,
+        ),
+        (
+            PoolSettings {
+                uss_soft: Some(Bytes(400)),
+                ..settings()
+            },
+            Cause::UssSoft,
+        ),
+        (
+            PoolSettings {
+                vsz_soft: Some(Bytes(9000)),
+                ..settings()
+            },
+            Cause::VszSoft,
+        ),
+        (
+            PoolSettings {
+                max_panics: Some(3),
+                ..settings()
+            },
+            Cause::MaxPanics,
+        ),
+        (
+            PoolSettings {
                 files: Some(20),
                 ..settings()
             },
@@ -79,7 +107,14 @@ fn every_limit_has_its_cause_and_none_holds_before_the_minimum_lifetime() {
     ];
     let usage = Usage {
         requests: 100,
+        panics: 3,
         resident: 1001,
+        virtual_size: 9001,
+        memory: Some(Rollup {
+            pss: 501,
+            uss: 401,
+            swap: 0,
+        }),
         files: Some(21),
         cpu: Duration::from_secs(6),
     };
