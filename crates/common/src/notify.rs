@@ -82,6 +82,18 @@ fn try_send(message: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// True if a supervisor whose children shall end with it ([`FOLLOW_PARENT`]) is gone.
+#[must_use]
+pub fn supervisor_is_gone() -> bool {
+    let expected = env::var(FOLLOW_PARENT).ok();
+    expected.is_some_and(|expected| expected.parse() != Ok(parent()))
+}
+
+/// Who started this process, or has adopted it since.
+fn parent() -> i32 {
+    rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get())
+}
+
 /// Makes the kernel send SIGTERM to this process when its parent's starting thread ends, if the
 /// parent asked for it with [`FOLLOW_PARENT`]. Without it a supervisor that is killed would leave its
 /// children serving an unsupervised socket for ever.
@@ -94,7 +106,7 @@ pub fn follow_parent() -> io::Result<()> {
     };
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     // The parent may have died before the line above: then no signal will ever come.
-    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    let parent = parent();
     match expected.parse::<i32>() {
         Ok(pid) if pid == parent => Ok(()),
         _ => Err(io::Error::other(format!(

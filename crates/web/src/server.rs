@@ -17,11 +17,11 @@ mod probe;
 mod service;
 mod standing;
 mod thread;
+mod threads;
 mod wire;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use futures_util::future::join_all;
@@ -43,9 +43,7 @@ use crate::settings::WebSettings;
 use drain::Left;
 use standing::Standing;
 use thread::Plan;
-
-/// A thread that has not ended so long after `web.drain_timeout` is stuck in a handler.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
+use threads::{Ended, Threads};
 
 /// Adds an application's routes and data; runs once in every thread.
 pub type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -196,9 +194,10 @@ impl Server {
         let places = Places::of(&self.settings);
         let peers = TaskTracker::new();
         let mut started = Vec::new();
-        let mut ended = Vec::new();
+        let mut threads = Threads::new(peers.clone());
         for number in 0..self.settings.threads.max(1) {
             let (ready, is_ready) = oneshot::channel();
+            let (hears, heard) = oneshot::channel();
             let plan = Plan {
                 server: self.clone(),
                 measures: measures.clone(),
@@ -209,11 +208,12 @@ impl Server {
                 board,
                 scales,
                 ready,
+                hears,
                 peers: peers.clone(),
                 present: peers.token(),
             };
             started.push(is_ready);
-            ended.push(spawn(number, plan)?);
+            threads.add(spawn(number, plan)?, heard);
         }
         peers.close();
         let standing = Standing::new(board, pause.clone());
@@ -223,19 +223,16 @@ impl Server {
         };
         // Whatever went wrong, the threads end with the drain.
         shutdown.begin();
-        let deadline = self.settings.drain_timeout.duration() + STUCK_AFTER;
-        let left = tokio::time::timeout(deadline, join_all(ended)).await;
+        let patience = self.settings.drain_timeout.duration();
+        let left = threads.end(patience, &shutdown).await;
         outcome?;
-        let Ok(left) = left else {
+        let Some(left) = left else {
             tracing::error!("a handler holds its thread for ever; the process ends without it");
             return Ok(DrainOutcome::Cut {
                 remaining: peers.len(),
             });
         };
-        let left = left
-            .into_iter()
-            .map(|left| left.unwrap_or(Err(ServerError::Died)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let left = left.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(summary(&left))
     }
 
@@ -280,10 +277,7 @@ async fn follow_pauses(pause: &Pause, standing: &Standing) -> Result<(), ServerE
         .map_err(ServerError::Signals)
 }
 
-fn spawn(
-    number: usize,
-    plan: Plan,
-) -> Result<oneshot::Receiver<Result<Left, ServerError>>, ServerError> {
+fn spawn(number: usize, plan: Plan) -> Result<oneshot::Receiver<Ended>, ServerError> {
     let (ended, has_ended) = oneshot::channel();
     std::thread::Builder::new()
         .name(format!("web-{number}"))

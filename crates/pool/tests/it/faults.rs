@@ -1,8 +1,10 @@
 //! One request that misbehaves, for every way to do so: who is ended, when, what the others saw, and what
 //! the log says.
 
+use rustix::process::Signal;
+
 use crate::client::{Connection, Target, get};
-use crate::harness::{Pool, eventually, say};
+use crate::harness::{Pool, eventually, is_alive, say};
 use crate::load::{Client, Load};
 use crate::trouble::Trouble;
 
@@ -376,4 +378,28 @@ fn dump_names_what_a_thread_hangs_in_before_any_limit() {
         "{dump}"
     );
     scene.costs_nobody();
+}
+
+#[test]
+fn a_stuck_thread_does_not_keep_the_sockets_of_a_pool_that_was_killed() {
+    // Its own limits are longer than this test waits for anything.
+    let scene = Scene::of(Trouble::new().limits("600s", "600s"));
+    let (_stuck, pid) = scene.misbehave("/spin");
+    let children = scene.pool.children();
+    let mut slow = Connection::asking(&scene.target, "/sleep?ms=2000");
+    let next = Trouble::new().listening_at(&scene.target);
+
+    scene.pool.signal(Signal::KILL);
+
+    // What runs on threads that are well is finished.
+    assert_eq!(slow.answer().expect("answer").body, "slept");
+    eventually("the process with the stuck thread ends", || {
+        (!is_alive(pid)).then_some(())
+    });
+    eventually("all of them do", || {
+        (!children.iter().any(|pid| is_alive(*pid))).then_some(())
+    });
+    let pool = next.start();
+    let answer = get(next.target(&pool), "/hello").expect("answer");
+    assert_eq!(answer.status, 200);
 }

@@ -43,6 +43,8 @@ pub(super) struct Plan {
     pub(super) scales: Option<Scales>,
     /// Told when the thread has answered its probe, or why it cannot.
     pub(super) ready: oneshot::Sender<Result<(), ServerError>>,
+    /// Told when the thread has heard of the drain.
+    pub(super) hears: oneshot::Sender<()>,
     /// The threads of the server.
     pub(super) peers: TaskTracker,
     /// Held until this thread needs its peers no more.
@@ -72,6 +74,7 @@ impl Plan {
             places,
             board,
             ready,
+            hears,
             peers,
             present,
             ..
@@ -82,6 +85,7 @@ impl Plan {
             server.settings.hard_grace.duration(),
         );
         spawn_local(beat(Rc::clone(&load)));
+        spawn_local(hear(hears, shutdown.clone()));
         let finish = CancellationToken::new();
         let parts = Parts {
             server: server.clone(),
@@ -132,6 +136,13 @@ impl Plan {
         peers.wait().await;
         Ok(left)
     }
+}
+
+/// Tells the main thread that this one has heard of the drain. One that is stuck never does.
+async fn hear(hears: oneshot::Sender<()>, shutdown: Shutdown) {
+    shutdown.draining().await;
+    // Nobody may want to know any more.
+    drop(hears.send(()));
 }
 
 /// The thread's event loop, which shows the other threads when it waits for events.
