@@ -142,7 +142,7 @@ impl Plan {
 async fn hear(hears: oneshot::Sender<()>, shutdown: Shutdown) {
     shutdown.draining().await;
     // Nobody may want to know any more.
-    drop(hears.send(()));
+    hears.send(()).ok();
 }
 
 /// The thread's event loop, which shows the other threads when it waits for events.
