@@ -11,9 +11,10 @@
 )]
 
 mod python;
+mod rabbitmq;
+mod relay;
 mod skip;
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,16 +24,13 @@ use crate::postgres::{Postgres, PostgresSettings};
 use crate::redis::{Redis, RedisSettings};
 
 pub use python::python_with;
+pub use rabbitmq::{RABBITMQ_VARIABLE, TestRabbitMq, rabbitmq, rabbitmq_address};
+pub use relay::Relay;
 pub use skip::{STATE_VARIABLE, skip};
 
 /// Names a PostgreSQL server on which the tests may create databases: a URL without a database.
 pub const POSTGRES_VARIABLE: &str = "KIUAS_TEST_POSTGRES_URL";
 
-/// Names the RabbitMQ server of the tests, `amqp://user:password@host:port`.
-pub const RABBITMQ_VARIABLE: &str = "KIUAS_TEST_AMQP_URL";
-
-/// An Erlang system takes its time to start.
-const RABBITMQ_PATIENCE: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A database that goes when this does.
@@ -267,52 +265,4 @@ impl Drop for TestRedis {
         drop(self.server.kill());
         drop(self.server.wait());
     }
-}
-
-/// The RabbitMQ server of the tests: its URL, once it greets; none, loudly, where there is no server.
-///
-/// `cargo xtask test` starts one for all tests, beside everything else; each test uses queues of its
-/// own names.
-///
-/// # Panics
-/// The server does not come up.
-#[must_use]
-pub fn rabbitmq() -> Option<String> {
-    let Ok(url) = std::env::var(RABBITMQ_VARIABLE) else {
-        skip(&format!(
-            "RabbitMQ: {RABBITMQ_VARIABLE} is not set; `cargo xtask test` sets it where rabbitmq-server \
-             is installed"
-        ));
-        return None;
-    };
-    let address = rabbitmq_address(&url);
-    let begin = Instant::now();
-    while !greets(&address) {
-        assert!(
-            begin.elapsed() < RABBITMQ_PATIENCE,
-            "RabbitMQ does not answer at {address}"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Some(url)
-}
-
-/// RabbitMQ listens a while before it knows its users.
-fn greets(address: &str) -> bool {
-    let greeting = || -> std::io::Result<bool> {
-        let mut stream = std::net::TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"AMQP\x00\x00\x09\x01")?;
-        let mut first = [0];
-        stream.read_exact(&mut first)?;
-        Ok(first == [1])
-    };
-    greeting().unwrap_or(false)
-}
-
-/// `host:port` in the URL of [`rabbitmq`].
-#[must_use]
-pub fn rabbitmq_address(url: &str) -> String {
-    let rest = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or_default().to_owned()
 }

@@ -9,6 +9,7 @@ mod request;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use kiuas_common::Period;
 use serde_json::{Value, json};
 
 use crate::error::QueueError;
@@ -17,9 +18,12 @@ pub use request::ControlRequest;
 pub(crate) use {amqp::AmqpMailbox, redis::RedisMailbox};
 
 /// The exchange of requests.
-const REQUESTS: &str = "celery.pidbox";
+pub(crate) const REQUESTS: &str = "celery.pidbox";
 /// The exchange of events.
 pub(crate) const EVENTS: &str = "celeryev";
+
+/// How long a revoked task is remembered, as Celery's `CELERY_WORKER_REVOKE_EXPIRES`.
+pub const REVOKED_FOR: Period = Period::seconds(10_800);
 
 /// Where the requests to one worker arrive.
 #[derive(Debug)]

@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use body::{Body, Embed, Signature};
+pub(crate) use build::Draft;
 pub use build::Outgoing;
-pub(crate) use build::{Draft, hostname};
+pub use build::hostname;
 pub use envelope::{DeliveryInfo, Envelope, Headers, Properties};
 pub(crate) use extended::plain;
 pub(crate) use repr::value as python_repr;

@@ -1,7 +1,7 @@
 //! Results, in the form of Celery's Redis backend.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::message::{Embed, TaskId, iso};
@@ -46,7 +46,7 @@ pub struct ResultMeta {
     #[serde(default)]
     pub traceback: Option<String>,
     /// The tasks that followed it: `[[id, null], null]` each.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list_or_null")]
     pub children: Vec<Value>,
     /// When it ended.
     #[serde(default)]
@@ -67,6 +67,11 @@ pub struct ExceptionInfo {
     pub exc_message: Value,
     /// Module of the class. Python makes up a class where it cannot import this.
     pub exc_module: String,
+}
+
+/// Celery writes `null` for the children of what has not run.
+fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl ExceptionInfo {

@@ -20,6 +20,16 @@ pub enum BrokerKind {
 }
 
 impl BrokerKind {
+    /// Its name among kombu's transports.
+    #[must_use]
+    pub fn celery_transport(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Amqp => "amqp",
+            Self::Memory => "memory",
+        }
+    }
+
     /// Its name in traces, `messaging.system`.
     #[must_use]
     pub fn system(self) -> &'static str {

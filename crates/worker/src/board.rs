@@ -182,7 +182,9 @@ impl Shown {
             Verdict::Retry(..) => 300,
             Verdict::Failure { .. } => 500,
             // It was not this run that ended it.
-            Verdict::Expired | Verdict::Defer(_) | Verdict::Lost => return,
+            Verdict::Expired | Verdict::Revoked { .. } | Verdict::Defer(_) | Verdict::Lost => {
+                return;
+            }
         };
         let took = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         task.ended(status, took);

@@ -18,8 +18,11 @@ use tokio::sync::Notify;
 use tracing::{Instrument, Span, field};
 
 use crate::board::{Board, Limits, Shown};
+use crate::control::Control;
+use crate::events::Events;
 use crate::finish::{finish, given_up};
 use crate::follow::{duration, unsupported};
+use crate::limits::TaskLimits;
 use crate::metrics::WorkerMetrics;
 use crate::running::Guard;
 use crate::running::Running;
@@ -42,6 +45,9 @@ pub(crate) struct Executor<S, B> {
     /// Told when a task was put aside until its time.
     pub(crate) due_soon: Arc<Notify>,
     pub(crate) board: Board,
+    pub(crate) control: Control,
+    pub(crate) events: Events,
+    pub(crate) limits: TaskLimits,
 }
 
 /// A delivery that was read.
@@ -103,16 +109,22 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
         let read = job.envelope.body();
         let (mut body, judged) = match read {
             Ok(body) => {
-                let judged = judge(&job, &body.2, delivery.claimed_at);
+                let judged = self.judge(&job, &body.2, delivery.claimed_at);
                 (body, judged)
             }
             Err(error) => (Body::default(), Err(unreadable(&error))),
         };
         let (verdict, _shown) = match judged {
-            Err(verdict) => (verdict, None),
+            Err(verdict) => {
+                self.task_ended(&job.envelope, &verdict, 0.0);
+                (verdict, None)
+            }
             Ok(task) => {
                 let options = task.options();
-                let limits = limits(&job.envelope, &options);
+                let limits = self.time_limits(&job.envelope, &options);
+                self.limits.count(job.label);
+                self.task_began(&job.envelope);
+                let begin = Instant::now();
                 let shown = self.board.begin(&job.envelope.headers, limits, span);
                 let verdict = self
                     .attempt(
@@ -124,6 +136,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
                     )
                     .await;
                 shown.ran(&verdict);
+                self.task_ended(&job.envelope, &verdict, begin.elapsed().as_secs_f64());
                 (verdict, Some(shown))
             }
         };
@@ -181,6 +194,7 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
                 Verdict::refused(verdict::time_limit("TimeLimitExceeded", limit))
             }
             () = guard.lost() => Verdict::Lost,
+            () = guard.revoked() => Verdict::Revoked { terminated: true },
         }
     }
 
@@ -293,43 +307,71 @@ impl<S: Send + Sync + 'static, B: Broker> Executor<S, B> {
                     "`{name}` expired in the queue"
                 );
             }
+            Verdict::Revoked { terminated } => {
+                let how = if *terminated { "stopped" } else { "not run" };
+                tracing::warn!(
+                    task.name = name,
+                    task.id = id,
+                    "`{name}` was revoked and is {how}"
+                );
+            }
             Verdict::Defer(_) | Verdict::Lost => {}
         }
     }
-}
 
-/// Which task may run now; else how it ends without.
-fn judge<'a, S>(job: &'a Job<S>, embed: &Embed, now: Timestamp) -> Result<&'a Work<S>, Verdict> {
-    let headers = &job.envelope.headers;
-    let time = |text: &Option<String>| text.as_deref().and_then(parse_iso);
-    if time(&headers.expires).is_some_and(|expires| expires <= now) {
-        return Err(Verdict::Expired);
+    /// Which task may run now; else how it ends without.
+    fn judge<'a>(
+        &self,
+        job: &'a Job<S>,
+        embed: &Embed,
+        now: Timestamp,
+    ) -> Result<&'a Work<S>, Verdict> {
+        let headers = &job.envelope.headers;
+        if self.control.revoked.contains(&headers.id) {
+            return Err(Verdict::Revoked { terminated: false });
+        }
+        let time = |text: &Option<String>| text.as_deref().and_then(parse_iso);
+        if time(&headers.expires).is_some_and(|expires| expires <= now) {
+            return Err(Verdict::Expired);
+        }
+        if let Some(eta) = time(&headers.eta).filter(|eta| *eta > now) {
+            return Err(Verdict::Defer(eta));
+        }
+        if let Some(problem) = unsupported(embed) {
+            return Err(Verdict::refused(ExceptionInfo::new(
+                "builtins",
+                "NotImplementedError",
+                problem,
+            )));
+        }
+        if let Some(pause) = self.limits.pause(job.label) {
+            let turn = now.checked_add(pause).unwrap_or(now);
+            return Err(Verdict::Defer(turn));
+        }
+        job.task.as_ref().ok_or_else(|| {
+            Verdict::refused(ExceptionInfo::new(
+                "celery.exceptions",
+                "NotRegistered",
+                headers.task.as_str(),
+            ))
+        })
     }
-    if let Some(eta) = time(&headers.eta).filter(|eta| *eta > now) {
-        return Err(Verdict::Defer(eta));
-    }
-    if let Some(problem) = unsupported(embed) {
-        return Err(Verdict::refused(ExceptionInfo::new(
-            "builtins",
-            "NotImplementedError",
-            problem,
-        )));
-    }
-    job.task.as_ref().ok_or_else(|| {
-        Verdict::refused(ExceptionInfo::new(
-            "celery.exceptions",
-            "NotRegistered",
-            headers.task.as_str(),
-        ))
-    })
-}
 
-/// How long this run may take: the message's word counts before the task's own.
-fn limits(envelope: &Envelope, options: &TaskOptions) -> Limits {
-    let [hard, soft] = envelope.headers.timelimit.unwrap_or_default();
-    Limits {
-        soft: soft.and_then(duration).or(options.soft_time_limit),
-        hard: hard.and_then(duration).or(options.hard_time_limit),
+    /// How long this run may take: the message's word counts before the remote control's, and that
+    /// before the task's own.
+    fn time_limits(&self, envelope: &Envelope, options: &TaskOptions) -> Limits {
+        let [hard, soft] = envelope.headers.timelimit.unwrap_or_default();
+        let set = self.limits.time(&envelope.headers.task);
+        Limits {
+            soft: soft
+                .and_then(duration)
+                .or(set.0)
+                .or(options.soft_time_limit),
+            hard: hard
+                .and_then(duration)
+                .or(set.1)
+                .or(options.hard_time_limit),
+        }
     }
 }
 

@@ -52,9 +52,14 @@ pub(crate) fn finish<S: Send + Sync + 'static, B: Broker>(
             fall(embed, &meta, &mut finish, &mut parts);
             meta
         }
-        Verdict::Expired => {
-            let expired = ExceptionInfo::new("celery.exceptions", "TaskRevokedError", "expired");
-            let meta = ResultMeta::exception(id, State::Revoked, &expired);
+        Verdict::Expired | Verdict::Revoked { .. } => {
+            let why = match verdict {
+                Verdict::Expired => "expired",
+                Verdict::Revoked { terminated: true } => "terminated",
+                _ => "revoked",
+            };
+            let error = ExceptionInfo::new("celery.exceptions", "TaskRevokedError", why);
+            let meta = ResultMeta::exception(id, State::Revoked, &error);
             fall(embed, &meta, &mut finish, &mut parts);
             meta
         }

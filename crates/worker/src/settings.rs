@@ -19,6 +19,11 @@ pub struct WorkerSettings {
     pub drain_timeout: Period,
     /// A task that holds its thread so long after its time is over is ended by the pool, with its process.
     pub hard_grace: Period,
+    /// Hear Celery's remote control and give signs of life, for `celery inspect`, `celery control` and
+    /// Flower.
+    pub remote_control: bool,
+    /// Send an event for each task from the start on; the remote control can turn it on later.
+    pub events: bool,
     /// Address of `/healthz`, `/readyz` and `/metrics`; absent: none. `{pid}` in a socket's path stands
     /// for the process id.
     pub admin: Option<Address>,
@@ -32,6 +37,8 @@ impl Default for WorkerSettings {
             lease: Period::seconds(10),
             drain_timeout: Period::seconds(30),
             hard_grace: Period::seconds(10),
+            remote_control: true,
+            events: false,
             admin: None,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
     },
     /// Never run.
     Expired,
+    /// Never run, or stopped, because somebody said so.
+    Revoked { terminated: bool },
     /// Not now.
     Defer(Timestamp),
     /// Somebody else has it.
@@ -34,6 +36,7 @@ impl Verdict {
             Self::Retry(..) => "retry",
             Self::Failure { .. } => "failure",
             Self::Expired => "expired",
+            Self::Revoked { .. } => "revoked",
             Self::Defer(_) => "deferred",
             Self::Lost => "lost",
         }
@@ -106,7 +109,10 @@ pub(crate) fn text(exception: &ExceptionInfo) -> String {
 fn exception(failure: &Failure) -> ExceptionInfo {
     let path = failure.kind.split('<').next().unwrap_or_default();
     let (module, name) = path.rsplit_once("::").unwrap_or(("", path));
-    let is_named = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
+    // A text is no name for what went wrong.
+    let is_named = name != "String"
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !name.is_empty();
     let (module, name) = if is_named && !module.is_empty() && !module.contains('&') {
         (format!("rust.{}", module.replace("::", ".")), name)
     } else {

@@ -14,8 +14,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
+use crate::control::Control;
+use crate::events::Events;
 use crate::execute::Executor;
 use crate::lease::Lease;
+use crate::limits::TaskLimits;
 use crate::metrics::WorkerMetrics;
 use crate::running::Running;
 use crate::settings::WorkerSettings;
@@ -116,6 +119,10 @@ impl<S: Send + Sync + 'static> Worker<S> {
             notify::ready();
         }
         let concurrency = self.settings.concurrency.max(1);
+        let queues = match self.settings.queues.as_slice() {
+            [] => vec![self.queue.settings().default_queue.clone()],
+            queues => queues.to_vec(),
+        };
         let executor = Arc::new(Executor {
             broker: broker.clone(),
             queue: self.queue,
@@ -125,7 +132,18 @@ impl<S: Send + Sync + 'static> Worker<S> {
             running: running.clone(),
             due_soon,
             board,
+            control: Control::new(concurrency, queues),
+            events: Events::new(self.settings.events),
+            limits: TaskLimits::default(),
         });
+        if let Err(error) = executor.recall_revoked().await {
+            let error = error.with_causes();
+            tracing::warn!(error, "cannot tell yet what was revoked before");
+        }
+        if self.settings.remote_control {
+            drop(shutdown.spawn(Arc::clone(&executor).follow_requests(shutdown.clone())));
+            drop(shutdown.spawn(Arc::clone(&executor).send_events(shutdown.clone())));
+        }
         let mut tasks = JoinSet::new();
         tokio::select! {
             () = consume::until_drain(&executor, concurrency, &mut tasks, &pause, &shutdown) => {}

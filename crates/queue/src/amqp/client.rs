@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lapin::ExchangeKind;
 use parking_lot::Mutex;
 
 use super::dial::Dialer;
@@ -46,8 +47,17 @@ impl AmqpClient {
     /// Publishes something for whoever listens, to a topic exchange that is made if it is missing.
     pub(crate) async fn announce(&self, event: Publication) -> Result<(), AmqpError> {
         let link = self.link().await?;
-        link.ensure_topic(&event.exchange).await?;
+        link.ensure_exchange(&event.exchange, ExchangeKind::Topic, true)
+            .await?;
         link.publish(std::slice::from_ref(&event)).await
+    }
+
+    /// Publishes something for every worker, to a fanout exchange that is made if it is missing.
+    pub(crate) async fn broadcast(&self, request: Publication) -> Result<(), AmqpError> {
+        let link = self.link().await?;
+        link.ensure_exchange(&request.exchange, ExchangeKind::Fanout, false)
+            .await?;
+        link.publish(std::slice::from_ref(&request)).await
     }
 
     /// A connection apart, shown by RabbitMQ under `name`.

@@ -35,8 +35,8 @@ pub(crate) struct Link {
     known: Mutex<HashSet<String>>,
     /// Queues that delayed messages reach.
     delayed: Mutex<HashSet<String>>,
-    /// Topic exchanges that are there for certain.
-    topics: Mutex<HashSet<String>>,
+    /// Exchanges that are there for certain.
+    exchanges: Mutex<HashSet<String>>,
     delays: OnceCell<()>,
     window: Semaphore,
 }
@@ -53,7 +53,7 @@ impl Link {
             settings: dialer.settings.clone(),
             known: Mutex::default(),
             delayed: Mutex::default(),
-            topics: Mutex::default(),
+            exchanges: Mutex::default(),
             delays: OnceCell::new(),
             window: Semaphore::new(WINDOW as usize),
         })
@@ -154,22 +154,26 @@ impl Link {
         Ok(())
     }
 
-    /// Makes sure that the topic exchange `name` exists.
-    pub(super) async fn ensure_topic(&self, name: &str) -> Result<(), AmqpError> {
-        if self.topics.lock().contains(name) {
+    /// Makes sure that the exchange `name` exists.
+    pub(super) async fn ensure_exchange(
+        &self,
+        name: &str,
+        kind: ExchangeKind,
+        durable: bool,
+    ) -> Result<(), AmqpError> {
+        if self.exchanges.lock().contains(name) {
             return Ok(());
         }
         let channel = self.channel().await?;
-        let durable = ExchangeDeclareOptions {
-            durable: true,
+        let options = ExchangeDeclareOptions {
+            durable,
             ..ExchangeDeclareOptions::default()
         };
-        let kind = ExchangeKind::Topic;
         let exchange = short("exchange", name)?;
-        let made = channel.exchange_declare(exchange, kind, durable, FieldTable::default());
+        let made = channel.exchange_declare(exchange, kind, options, FieldTable::default());
         ask("make an exchange", made).await?;
         drop(channel.close(200, short("reply", "done")?).await);
-        self.topics.lock().insert(name.to_owned());
+        self.exchanges.lock().insert(name.to_owned());
         Ok(())
     }
 

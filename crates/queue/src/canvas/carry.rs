@@ -87,11 +87,7 @@ impl Carrier<'_> {
         plan: &mut Plan,
     ) -> Result<(), QueueError> {
         if let Some(next) = inherited.chain.pop() {
-            // A group that something follows is a chord.
-            let mut chord = Signature::chord(Vec::new(), &next);
-            chord.kwargs.insert("header".to_owned(), json!(group));
-            freeze(&mut chord)?;
-            return self.chord(&chord, inherited, plan);
+            return self.chord(&chord_of(group, &next)?, inherited, plan);
         }
         let id = group.text("task_id").unwrap_or_default().to_owned();
         let mut members = group.members()?;
@@ -140,8 +136,7 @@ impl Carrier<'_> {
                 *member = std::mem::take(member).appended("link_error", &callback);
             }
         }
-        members.reverse();
-        inherited.chain.extend(members);
+        inherited.chain.extend(reversed(members)?);
         match inherited.chain.pop() {
             Some(first) => self.dispatch(first, inherited, plan),
             None => Ok(()),
@@ -276,6 +271,31 @@ impl Carrier<'_> {
             id,
         }
     }
+}
+
+/// The members of a chain as they travel, last first; a group that something follows is a chord. Whoever
+/// takes them up takes them as they are, so they are made what they are to be here.
+fn reversed(members: Vec<Signature>) -> Result<Vec<Signature>, QueueError> {
+    let mut reversed: Vec<Signature> = Vec::with_capacity(members.len());
+    for member in members.into_iter().rev() {
+        let next = if member.is("group") {
+            reversed.pop()
+        } else {
+            None
+        };
+        reversed.push(match next {
+            Some(next) => chord_of(&member, &next)?,
+            None => member,
+        });
+    }
+    Ok(reversed)
+}
+
+fn chord_of(header: &Signature, body: &Signature) -> Result<Signature, QueueError> {
+    let mut chord = Signature::chord(Vec::new(), body);
+    chord.kwargs.insert("header".to_owned(), json!(header));
+    freeze(&mut chord)?;
+    Ok(chord)
 }
 
 /// A `chunks` as the group that it stands for: so many items a task.

@@ -47,6 +47,22 @@ fn of_a_chain_only_the_first_is_sent_and_the_rest_travels_in_it_last_first() {
 }
 
 #[test]
+fn a_group_that_something_follows_travels_as_a_chord() {
+    let group = Signature::group(vec![task("b"), task("c")]);
+    let plan = carried(Signature::chain(vec![
+        task("a"),
+        group,
+        task("d"),
+        task("e"),
+    ]));
+    let body = read(&plan)[0].body().expect("a body");
+    let rest = body.2.chain.expect("a chain");
+    let kinds: Vec<_> = rest.iter().map(|it| it.subtask_type.as_deref()).collect();
+    assert_eq!(kinds, [None, Some("chord")]);
+    assert_eq!(rest[1].kwargs["body"]["task"], "d");
+}
+
+#[test]
 fn each_member_of_a_chord_has_its_place_and_the_body() {
     let header = vec![task("a"), Signature::chain(vec![task("b"), task("c")])];
     let plan = carried(Signature::chord(header, &task("body")));

@@ -173,7 +173,7 @@ static ORIGIN: LazyLock<String> =
     LazyLock::new(|| format!("gen{}@{}", std::process::id(), hostname()));
 
 /// This machine's name, of harmless characters alone.
-pub(crate) fn hostname() -> String {
+pub fn hostname() -> String {
     let name = rustix::system::uname();
     let name: String = name
         .nodename()

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Queue, Transport};
 use crate::amqp::Publication;
-use crate::control::{AmqpMailbox, EVENTS, Mailbox, RedisMailbox, Way, envelope};
+use crate::control::{
+    AmqpMailbox, EVENTS, Mailbox, REQUESTS, REVOKED_FOR, RedisMailbox, Way, envelope,
+};
 use crate::error::QueueError;
+use crate::message::TaskId;
 use crate::results::Results;
 
 impl Queue {
@@ -52,6 +55,53 @@ impl Queue {
             }
             Transport::Memory(_) => Ok(()),
         }
+    }
+
+    /// Asks all workers, or those in `destination`, of whatever language, to do something: Celery's
+    /// remote control. No answer is waited for.
+    ///
+    /// # Errors
+    /// The broker is away.
+    pub async fn broadcast(
+        &self,
+        method: &str,
+        arguments: Value,
+        destination: Option<&[String]>,
+    ) -> Result<(), QueueError> {
+        let request = json!({
+            "method": method,
+            "arguments": arguments,
+            "destination": destination,
+            "pattern": null,
+            "matcher": null,
+        });
+        let headers = json!({ "clock": 0 });
+        match &self.transport {
+            Transport::Redis(connection) => {
+                let channel = self.keys.fanout(connection.redis().database(), REQUESTS);
+                let text = envelope(REQUESTS, "", &headers, &request);
+                let mut pipeline = Pipeline::new();
+                pipeline.publish(channel, text).ignore();
+                connection.pipeline("ask the workers", &pipeline).await
+            }
+            Transport::Amqp(client) => {
+                let request = Publication::passing(REQUESTS, "", &headers, &request)?;
+                Ok(client.broadcast(request).await?)
+            }
+            Transport::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Tells all workers, those that start later too, not to run these tasks; `terminate`: to stop them
+    /// if they run.
+    ///
+    /// # Errors
+    /// The broker, or Redis, is away.
+    pub async fn revoke(&self, ids: &[TaskId], terminate: bool) -> Result<(), QueueError> {
+        let texts: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+        self.note_revoked(&texts, REVOKED_FOR).await?;
+        let arguments = json!({ "task_id": texts, "terminate": terminate, "signal": "SIGTERM" });
+        self.broadcast("revoke", arguments, None).await
     }
 
     /// Notes for all workers, those that start later too, that tasks are not to run, for `period`.

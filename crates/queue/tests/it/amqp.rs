@@ -1,7 +1,9 @@
 //! RabbitMQ: the stage for what it shares with the other brokers, and what is its own.
 
-use kiuas_common::testing::{TestRedis, rabbitmq, rabbitmq_address};
+use kiuas_common::Shutdown;
+use kiuas_common::testing::{Relay, TestRedis, rabbitmq, rabbitmq_address};
 use kiuas_queue::broker::{Broker, Finish, Hold};
+use kiuas_queue::outbox as outbox_relay;
 use kiuas_queue::{
     AmqpError, AmqpSettings, AnyBroker, BrokerKind, Queue, QueueError, QueueSettings, QueueType,
 };
@@ -12,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::relay::Relay;
+use crate::outbox;
 use crate::setup::{LEASE, call, eventually, numbers};
 use crate::stage::Stage;
 
@@ -342,4 +344,42 @@ async fn wrong_settings_are_named() {
         error.contains("cannot connect to RabbitMQ at 127.0.0.1:1"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_outbox_waits_while_rabbitmq_cannot_be_reached() {
+    if !OnClassic::is_there() {
+        return;
+    }
+    let (_database, postgres) = outbox::database().await;
+    let stage = OnClassic::start().await;
+    let shutdown = Shutdown::new();
+    let relay = outbox_relay::Relay::new(postgres.clone(), stage.queue().clone());
+    let until = shutdown.clone();
+    let running = shutdown.spawn(async move { relay.run(until).await });
+    outbox::send(stage.queue(), &postgres, &[1], true).await;
+    eventually("the first is moved", async || {
+        outbox::waiting(&postgres).await == 0
+    })
+    .await;
+    stage.0.relay.cut();
+    outbox::send(stage.queue(), &postgres, &[2, 3], true).await;
+    assert_eq!(outbox::waiting(&postgres).await, 2);
+    stage.0.relay.mend();
+    eventually("all are moved", async || {
+        outbox::waiting(&postgres).await == 0
+    })
+    .await;
+    let consumer = stage.consumer();
+    let mut arrived = Vec::new();
+    eventually("all have come", async || {
+        arrived.extend(numbers(
+            &consumer.claim(8).await.expect("a claim").deliveries,
+        ));
+        arrived.len() == 3
+    })
+    .await;
+    assert_eq!(arrived, [1, 2, 3]);
+    shutdown.begin();
+    running.await.expect("the relay ends");
 }

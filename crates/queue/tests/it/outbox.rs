@@ -12,7 +12,7 @@ use crate::setup::{Setup, call, claim, eventually, numbers};
 
 const SCHEMA: &str = include_str!("../../../migrate/migrations/V1__stack.sql");
 
-async fn database() -> (TestDatabase, Postgres) {
+pub(crate) async fn database() -> (TestDatabase, Postgres) {
     let database = TestDatabase::create().await;
     let postgres = database.open();
     let connection = postgres.get().await.expect("a connection");
@@ -20,7 +20,7 @@ async fn database() -> (TestDatabase, Postgres) {
     (database, postgres)
 }
 
-async fn send(queue: &Queue, postgres: &Postgres, numbers: &[i64], commit: bool) {
+pub(crate) async fn send(queue: &Queue, postgres: &Postgres, numbers: &[i64], commit: bool) {
     let mut connection = postgres.get().await.expect("a connection");
     let transaction = connection.transaction().await.expect("a transaction");
     for number in numbers {
@@ -36,7 +36,7 @@ async fn send(queue: &Queue, postgres: &Postgres, numbers: &[i64], commit: bool)
     }
 }
 
-async fn waiting(postgres: &Postgres) -> i64 {
+pub(crate) async fn waiting(postgres: &Postgres) -> i64 {
     let connection = postgres.get().await.expect("a connection");
     connection
         .query_one("SELECT count(*) FROM kiuas.outbox", &[])

@@ -12,17 +12,34 @@ use serde_json::{Value, json};
 use crate::setup::{Setup, eventually};
 use crate::tasks::Add;
 
-const DONE: &str = "done";
+pub(crate) const DONE: &str = "done";
 
 /// The worker of `examples/worker.rs`; killed when this goes.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     _directory: tempfile::TempDir,
 }
 
 impl Process {
+    /// One that serves the queue of `setup` on RabbitMQ.
+    pub(crate) fn on_rabbitmq(setup: &Setup) -> Self {
+        let queue = setup.queue.settings();
+        let name = &queue.default_queue;
+        let settings = format!(
+            "[queue]\nbroker = \"amqp\"\ndefault_queue = \"{name}\"\n\
+             [queue.amqp]\nurl = \"{}\"\n[worker]\nqueues = [\"{name}\"]\n",
+            queue.amqp.url
+        );
+        Self::with(&setup.redis, &settings)
+    }
+
     fn start(redis: &TestRedis) -> Self {
+        Self::with(redis, "")
+    }
+
+    fn with(redis: &TestRedis, file: &str) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(directory.path().join("default.toml"), file).expect("a file");
         let settings = redis.settings();
         let child = Command::new(example())
             .env("KIUAS_CONFIG", directory.path())
@@ -39,12 +56,12 @@ impl Process {
     }
 
     /// SIGKILL: no farewell.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("its end");
     }
 
-    fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("SIGTERM");
         self.child.wait().expect("its end").code()
@@ -68,7 +85,7 @@ fn example() -> PathBuf {
     profile.join("examples").join("worker")
 }
 
-fn mark(number: i64, pause_ms: u64) -> Call {
+pub(crate) fn mark(number: i64, pause_ms: u64) -> Call {
     let kwargs = json!({"list": DONE, "number": number, "pause_ms": pause_ms});
     let Value::Object(kwargs) = kwargs else {
         panic!("not a map")
@@ -76,7 +93,7 @@ fn mark(number: i64, pause_ms: u64) -> Call {
     Call::new("demo.mark", Vec::new(), kwargs)
 }
 
-async fn done(setup: &Setup) -> Vec<i64> {
+pub(crate) async fn done(setup: &Setup) -> Vec<i64> {
     setup.command(&["LRANGE", DONE, "0", "-1"]).await
 }
 

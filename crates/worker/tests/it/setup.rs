@@ -60,6 +60,12 @@ impl Setup {
         })
     }
 
+    /// One on each broker that is a server and is there.
+    pub(crate) fn on_servers() -> Vec<Self> {
+        let rabbitmq = Self::on_rabbitmq(AmqpSettings::default());
+        [Self::new()].into_iter().chain(rabbitmq).collect()
+    }
+
     /// One on each broker that is there.
     pub(crate) fn everywhere() -> Vec<Self> {
         let memory = Self {
@@ -79,9 +85,14 @@ impl Setup {
     }
 
     pub(crate) fn worker_with(&self, settings: WorkerSettings) -> Running {
+        self.worker_on(self.queue.clone(), settings)
+    }
+
+    /// One that reaches the broker in a way of its own.
+    pub(crate) fn worker_on(&self, queue: Queue, settings: WorkerSettings) -> Running {
         let worker = Worker::new(
             settings,
-            self.queue.clone(),
+            queue,
             registry(),
             Arc::clone(&self.state),
             &self.metrics,
@@ -129,6 +140,11 @@ impl Setup {
 }
 
 impl Running {
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(self) -> Drained {
+        self.handle.await.expect("the worker ends")
+    }
+
     /// Drains it and says how that ended.
     pub(crate) async fn stop(self) -> Drained {
         self.shutdown.begin();

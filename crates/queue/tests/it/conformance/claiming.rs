@@ -106,13 +106,17 @@ pub(super) async fn what_is_no_task_is_put_aside_and_stops_nobody<S: Stage>() {
     send(&stage, 1).await;
     let consumer = stage.consumer();
     let mut tasks = Vec::new();
-    while tasks.is_empty() {
-        for delivery in consumer.claim(10).await.expect("a claim").deliveries {
+    let mut aside = 0;
+    while tasks.is_empty() || aside < nonsense.len() as u64 {
+        let claimed = consumer.claim(10).await.expect("a claim");
+        aside += claimed.malformed;
+        for delivery in claimed.deliveries {
             match Envelope::parse(&delivery.raw) {
                 Ok(_) => tasks.push(delivery),
                 Err(error) => {
                     let hold = consumer.divert(&delivery, &error.to_string()).await;
                     assert_eq!(hold.expect("an answer"), Hold::Kept);
+                    aside += 1;
                 }
             }
         }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 /// Passes connections on to a server until it is cut.
-pub(crate) struct Relay {
+#[derive(Debug)]
+pub struct Relay {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
+#[derive(Debug)]
 struct State {
     is_cut: bool,
     is_over: bool,
@@ -19,8 +21,12 @@ struct State {
 }
 
 impl Relay {
-    /// A relay to `server`, on a port of its own.
-    pub(crate) fn to(server: String) -> Self {
+    /// A relay to `server` (`host:port`), on a port of its own.
+    ///
+    /// # Panics
+    /// There is no port.
+    #[must_use]
+    pub fn to(server: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let state = Arc::new(Mutex::new(State {
             is_cut: false,
@@ -39,7 +45,9 @@ impl Relay {
                 }
                 // Dropped at once while it is cut: the visitor is refused.
                 if let (Ok(visitor), false) = (visitor, state.is_cut) {
-                    let server = TcpStream::connect(&server).expect("the server");
+                    let Ok(server) = TcpStream::connect(&server) else {
+                        continue;
+                    };
                     pass(&visitor, &server);
                     pass(&server, &visitor);
                     state.streams.extend([visitor, server]);
@@ -50,12 +58,13 @@ impl Relay {
     }
 
     /// `host:port` of the relay.
-    pub(crate) fn address(&self) -> String {
+    #[must_use]
+    pub fn address(&self) -> String {
         self.address.to_string()
     }
 
     /// Ends every connection and takes no new one.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         let mut state = self.state.lock();
         state.is_cut = true;
         for stream in state.streams.drain(..) {
@@ -64,7 +73,7 @@ impl Relay {
     }
 
     /// Takes connections again.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.state.lock().is_cut = false;
     }
 }
