@@ -18,6 +18,14 @@ pub fn milliseconds() -> u64 {
     seconds.saturating_mul(1000) + rest + 1
 }
 
+/// Since 1970, for what need not be finer than some milliseconds.
+#[must_use]
+pub fn since_epoch() -> Duration {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
 thread_local! {
     static DATE: Cell<(u64, [u8; DATE_LENGTH])> = const { Cell::new((u64::MAX, [b' '; DATE_LENGTH])) };
 }
@@ -25,8 +33,7 @@ thread_local! {
 /// Now, as `Date` has it.
 #[must_use]
 pub fn date() -> [u8; DATE_LENGTH] {
-    let now = clock_gettime(ClockId::RealtimeCoarse);
-    let second = u64::try_from(now.tv_sec).unwrap_or_default();
+    let second = since_epoch().as_secs();
     let (known, text) = DATE.get();
     if known == second {
         return text;

@@ -76,6 +76,19 @@ impl Lines {
         });
     }
 
+    /// Adds a field from a line that is as it should be: name, colon, one space, value, CR LF; `name` is the
+    /// length of the first.
+    pub fn push_line(&mut self, line: &[u8], name: usize) {
+        let Buffers { text, places } = &mut self.0;
+        let start = text.len();
+        text.extend_from_slice(line);
+        if let Some(name) = text.get_mut(start..start + name) {
+            name.make_ascii_lowercase();
+        }
+        let end = text.len();
+        places.push(Place { start, name, end });
+    }
+
     /// The name of the last field.
     #[must_use]
     pub fn last_name(&self) -> &[u8] {

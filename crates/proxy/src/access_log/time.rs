@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::clock;
+
 struct Second {
     second: i64,
     local: String,
@@ -28,7 +30,7 @@ pub(super) fn utc(out: &mut Vec<u8>) {
     with_second(|second, milliseconds| {
         out.extend_from_slice(second.utc.as_bytes());
         out.push(b'.');
-        let digit = |number: i32| b"0123456789"[usize::try_from(number % 10).unwrap_or_default()];
+        let digit = |number: u32| b"0123456789"[usize::try_from(number % 10).unwrap_or_default()];
         out.extend_from_slice(&[
             digit(milliseconds / 100),
             digit(milliseconds / 10),
@@ -38,15 +40,17 @@ pub(super) fn utc(out: &mut Vec<u8>) {
     });
 }
 
-fn with_second(write: impl FnOnce(&Second, i32)) {
-    let now = Timestamp::now();
+fn with_second(write: impl FnOnce(&Second, u32)) {
+    let since = clock::since_epoch();
+    let second = i64::try_from(since.as_secs()).unwrap_or_default();
     SECOND.with_borrow_mut(|known| {
-        if known.second != now.as_second() {
-            known.second = now.as_second();
+        if known.second != second {
+            known.second = second;
+            let now = Timestamp::from_second(second).unwrap_or_default();
             let local = ZONE.with(|zone| now.to_zoned(zone.clone()));
             known.local = local.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
             known.utc = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         }
-        write(known, now.subsec_millisecond());
+        write(known, since.subsec_millis());
     });
 }

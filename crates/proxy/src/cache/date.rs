@@ -5,13 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderMap;
 use http::header::HeaderName;
 
+use crate::clock;
+
 /// Now, in milliseconds.
 #[must_use]
 pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    u64::try_from(clock::since_epoch().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The seconds of the one date that `name` holds; `None` if it is malformed, or if there are several

@@ -45,7 +45,7 @@ fn the_last_field_can_be_taken_back() {
     let mut all = lines(&[("a", "1"), ("TE", "x")]);
     assert_eq!(all.last_name(), b"te");
     all.pop();
-    all.push(b"b", b"2");
+    all.push_line(b"B: 2\r\n", 1);
     assert_eq!(written(&all), "a: 1\r\nb: 2\r\n");
 }
 

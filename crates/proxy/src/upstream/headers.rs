@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SEC_WEBSOCKET_KEY, TE,
@@ -14,6 +14,7 @@ use kiuas_common::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 use super::client::Length;
 use super::handshake::Handshake;
+use crate::clock;
 use crate::text::{address, decimal};
 
 /// RFC 9110 7.6.1 and RFC 9113 8.2.2: fields of one connection, listed by `Connection` or not.
@@ -219,10 +220,8 @@ fn introduce(told: &Told<'_>, put: &mut impl FnMut(&str, &[u8])) {
     text.extend_from_slice(b"\";proto=");
     text.extend_from_slice(told.scheme.as_bytes());
     put("forwarded", &text);
-    if let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        since_epoch(&mut text, now);
-        put("x-request-start", &text);
-    }
+    since_epoch(&mut text, clock::since_epoch());
+    put("x-request-start", &text);
     TEXT.set(text);
 }
 

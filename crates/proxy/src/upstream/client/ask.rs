@@ -3,13 +3,14 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::framer::{Event, Framer};
 use super::head::{AnswerHead, Asked, BadAnswer};
 use super::sending::{SendError, Sending};
 use super::wire::Wire;
 use crate::body::BodyFault;
+use crate::clock;
 
 /// The head of an answer, and all that is needed for the rest.
 #[derive(Debug)]
@@ -40,12 +41,15 @@ pub(in crate::upstream) enum Failed {
 /// things happen.
 #[derive(Debug)]
 pub(in crate::upstream) struct Patience {
-    limit: Duration,
-    since: Option<Instant>,
+    /// In milliseconds.
+    limit: u64,
+    /// By [`clock::milliseconds`].
+    since: Option<u64>,
 }
 
 impl Patience {
     pub(in crate::upstream) fn new(limit: Duration) -> Self {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         Self { limit, since: None }
     }
 
@@ -60,8 +64,8 @@ impl Patience {
         wire: &mut Wire,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        wire.poll_alarm(since + self.limit, cx)
+        let since = *self.since.get_or_insert_with(clock::milliseconds);
+        wire.poll_alarm(since.saturating_add(self.limit), cx)
     }
 }
 

@@ -143,11 +143,15 @@ pub(super) fn parse(bytes: &[u8], asked: Asked) -> Result<Option<(AnswerHead, us
         if count > MOST_FIELDS {
             return Err(BadAnswer::LargeHead);
         }
-        let text = bytes.get(place).unwrap_or_default();
+        let text = bytes.get(place.clone()).unwrap_or_default();
         let found = line::field(text).ok_or(BadAnswer::Head)?;
-        let name = text.get(..found.name).unwrap_or_default();
-        let value = text.get(found.value).unwrap_or_default();
-        fields.push(name, value);
+        let value = text.get(found.value.clone()).unwrap_or_default();
+        if found.is_plain_in(text) {
+            let whole = bytes.get(place.start..next).unwrap_or_default();
+            fields.push_line(whole, found.name);
+        } else {
+            fields.push(text.get(..found.name).unwrap_or_default(), value);
+        }
         if notes.take(fields.last_name(), value)? {
             fields.pop();
         }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kiuas_common::listener::Stream;
@@ -38,8 +38,29 @@ pub(in crate::upstream) struct Wire {
     /// The last read filled what it was given: more is coming.
     flows: bool,
     made: u64,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
     _open: Counted,
+}
+
+/// A timer.
+#[derive(Debug)]
+struct Alarm {
+    /// By [`clock::milliseconds`].
+    deadline: u64,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    fn new(deadline: u64) -> Self {
+        Self {
+            deadline,
+            sleep: Box::pin(tokio::time::sleep(until(deadline))),
+        }
+    }
+}
+
+fn until(deadline: u64) -> Duration {
+    Duration::from_millis(deadline.saturating_sub(clock::milliseconds()))
 }
 
 impl Wire {
@@ -119,21 +140,19 @@ impl Wire {
         Poll::Ready(Ok(written))
     }
 
-    /// Ready once `deadline` has passed. The timer is kept and set anew only when it goes off too
-    /// early, so that a request usually sets none.
-    pub(super) fn poll_alarm(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let alarm = self
-            .alarm
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
-        if alarm.deadline() > deadline.into() {
-            alarm.as_mut().reset(deadline.into());
+    /// Ready once `deadline`, by [`clock::milliseconds`], has passed. The timer is kept and set anew only
+    /// when it goes off too early, so that a request usually sets none.
+    pub(super) fn poll_alarm(&mut self, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.alarm.get_or_insert_with(|| Alarm::new(deadline));
+        if alarm.deadline > deadline {
+            *alarm = Alarm::new(deadline);
         }
         loop {
-            ready!(alarm.as_mut().poll(cx));
-            if alarm.deadline() >= deadline.into() {
+            ready!(alarm.sleep.as_mut().poll(cx));
+            if alarm.deadline >= deadline {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(deadline.into());
+            *alarm = Alarm::new(deadline);
         }
     }
 
