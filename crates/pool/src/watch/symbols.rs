@@ -4,6 +4,8 @@
 //! Reading a program's tables takes some ten milliseconds and megabytes, so they are kept for a while: a
 //! second stuck request of the same version is named at once.
 
+mod futures;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -129,6 +131,7 @@ impl Symbols {
                 None => frames.push(offset(address, &place)),
             }
         }
+        futures::name(&mut frames);
         frames
     }
 
