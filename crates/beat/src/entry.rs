@@ -74,7 +74,7 @@ impl Entry {
             return Err(EntryProblem::Name { most: LONGEST_NAME });
         }
         let timing = self.timing.parse()?;
-        (self.call)().map_err(EntryProblem::Task)?;
+        (self.call)().map_err(|error| EntryProblem::Task(Box::new(error)))?;
         Ok(Checked {
             name: self.name.clone(),
             timing,

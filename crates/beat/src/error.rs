@@ -86,5 +86,5 @@ pub enum EntryProblem {
     },
     /// The task's message cannot be written.
     #[error("its task cannot be enqueued")]
-    Task(#[source] QueueError),
+    Task(#[source] Box<QueueError>),
 }
