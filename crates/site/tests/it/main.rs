@@ -11,6 +11,7 @@ mod live;
 mod mail;
 mod polls;
 mod protection;
+mod schema;
 mod stack;
 mod visitor;
 mod votes;
