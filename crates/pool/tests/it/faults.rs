@@ -152,6 +152,16 @@ fn a_websocket_that_holds_its_thread_costs_one_process_and_is_named() {
     let scene = Scene::set();
     let (mut socket, pid) = scene.websocket();
     socket.send(SPIN).expect("message");
+    // Whoever its thread accepts before it hangs is lost with it; the others are the neighbours.
+    eventually("its thread is held", || {
+        let status = scene.pool.report("status");
+        let is_held = |one: &serde_json::Value| one["pid"] == pid && one["silent"] == true;
+        status["running"]
+            .as_array()?
+            .iter()
+            .any(is_held)
+            .then_some(())
+    });
     let verdict = ("busy_loop", "spin_for_ever");
     is_named_and_replaced(&scene, "/ws", (socket, pid), verdict);
 }
