@@ -8,6 +8,7 @@ mod load;
 mod migrate;
 mod pool;
 mod proxy;
+mod python;
 mod report;
 mod server;
 #[cfg(test)]

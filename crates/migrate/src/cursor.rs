@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::lex::{Kind, Token};
+use crate::lex::{self, Kind, Token};
 
 /// The name of an object, `schema.name` or `name`, each part as PostgreSQL folds it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,12 +68,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
 
     /// True if `words` come next.
     pub(crate) fn sees(&self, words: &[&str]) -> bool {
-        self.tokens.len() >= words.len()
-            && self
-                .tokens
-                .iter()
-                .zip(words)
-                .all(|(token, word)| token.is(word))
+        lex::begin(self.tokens, words)
     }
 
     /// Reads `words` if they come next, all of them or none.

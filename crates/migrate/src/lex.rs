@@ -33,6 +33,11 @@ pub(crate) enum Kind {
     Symbol,
 }
 
+/// True if `tokens` begin with these key words, which are in lower case.
+pub(crate) fn begin(tokens: &[Token<'_>], words: &[&str]) -> bool {
+    tokens.len() >= words.len() && tokens.iter().zip(words).all(|(token, word)| token.is(word))
+}
+
 impl<'a> Token<'a> {
     /// Byte offset just behind it.
     pub(crate) fn end(&self) -> usize {

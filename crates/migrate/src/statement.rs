@@ -3,7 +3,7 @@
 //! A semicolon ends a statement unless it stands in parentheses (`CREATE RULE … DO (…; …)`) or in the
 //! body of an SQL function (`BEGIN ATOMIC … END`).
 
-use crate::lex::{Kind, Token, lex};
+use crate::lex::{self, Kind, Token, lex};
 
 const LONGEST_EXCERPT: usize = 120;
 /// `CREATE OR REPLACE FUNCTION`: how far behind `CREATE` the kind of object stands at most.
@@ -32,12 +32,7 @@ impl Statement<'_> {
 
     /// True if its first words are these, in lower case.
     pub(crate) fn begins(&self, words: &[&str]) -> bool {
-        self.tokens.len() >= words.len()
-            && self
-                .tokens
-                .iter()
-                .zip(words)
-                .all(|(token, word)| token.is(word))
+        lex::begin(&self.tokens, words)
     }
 
     /// True if it begins or ends a transaction.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiuas_common::redis::{Redis, RedisError};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, ScriptInvocation};
 
 use crate::error::QueueError;
@@ -41,6 +41,24 @@ impl SharedConnection {
 
     pub(crate) fn redis(&self) -> &Redis {
         &self.redis
+    }
+
+    /// A connection of its own that hears what is published on `channel`.
+    pub(crate) async fn subscribe(&self, channel: &str) -> Result<PubSub, QueueError> {
+        let failed = |source| {
+            QueueError::Connection(RedisError::Connect {
+                database: self.redis.database(),
+                source,
+            })
+        };
+        let mut subscription = self
+            .redis
+            .client()
+            .get_async_pubsub()
+            .await
+            .map_err(failed)?;
+        subscription.subscribe(channel).await.map_err(failed)?;
+        Ok(subscription)
     }
 
     /// Runs a script; the keys and arguments are in `invocation`.

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 
 use futures_util::StreamExt;
 use kiuas_common::Period;
-use kiuas_common::redis::RedisError;
 use redis::{FromRedisValue, Pipeline, Script, ScriptInvocation};
 
 use crate::connection::SharedConnection;
@@ -98,19 +97,8 @@ impl Results {
         keys: &Keys,
         id: &TaskId,
     ) -> Result<ResultMeta, QueueError> {
-        let redis = connection.redis();
-        let failed = |source| {
-            QueueError::Connection(RedisError::Connect {
-                database: redis.database(),
-                source,
-            })
-        };
-        let mut subscription = redis.client().get_async_pubsub().await.map_err(failed)?;
         // The channel has the key's name. Subscribe first, read then: no end falls in between.
-        subscription
-            .subscribe(keys.result(id))
-            .await
-            .map_err(failed)?;
+        let subscription = connection.subscribe(&keys.result(id)).await?;
         let ended = |meta: &ResultMeta| meta.status.is_final();
         if let Some(meta) = self.get(id).await?.filter(ended) {
             return Ok(meta);

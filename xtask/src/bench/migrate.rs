@@ -2,7 +2,6 @@
 //! then once more when there is nothing to do.
 
 mod files;
-mod python;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::Arguments;
+use super::python::Environment;
 use super::report::block::block;
 use super::report::{self, Goal, Machine, OURS, Row, Sample, Series, Summary};
 use crate::checkout::{Checkout, remove};
@@ -20,6 +20,12 @@ use crate::packages::{self, POSTGRES};
 use crate::process::{Log, cargo, output, succeed};
 use crate::services::{Durability, Place, Postgres};
 
+const PYTHON: Environment = Environment {
+    name: "alembic",
+    peers: "Alembic",
+    requirements: &[&["alembic==1.*", "psycopg[binary]==3.*"]],
+    packages: &["alembic", "sqlalchemy", "psycopg"],
+};
 /// Rounds, if nobody says how many.
 const ROUNDS: u32 = 3;
 /// Files of one run.
@@ -66,7 +72,7 @@ struct Stage<'a> {
 /// Measures and prints the table.
 pub(super) fn run(arguments: &Arguments, checkout: &Checkout, interrupt: &Interrupt) -> Result<()> {
     packages::require(&[&POSTGRES], !arguments.no_install, interrupt)?;
-    let python = python::environment(checkout, !arguments.no_install, interrupt)?;
+    let python = PYTHON.provide(checkout, !arguments.no_install, interrupt)?;
     let programs = match &arguments.programs {
         Some(directory) => directory.clone(),
         None => build(checkout, interrupt)?,
@@ -93,7 +99,7 @@ pub(super) fn run(arguments: &Arguments, checkout: &Checkout, interrupt: &Interr
     let versions = stage
         .python
         .as_deref()
-        .map_or(Ok(Vec::new()), python::versions)?;
+        .map_or(Ok(Vec::new()), |programs| PYTHON.versions(programs))?;
     let machine = Machine::this(versions);
     say(&machine.line());
     let rows = measure(arguments, &stage)?;

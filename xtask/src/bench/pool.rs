@@ -2,7 +2,6 @@
 //! as many processes and threads each.
 
 mod contender;
-mod python;
 mod stage;
 mod task;
 mod work;
@@ -10,6 +9,7 @@ mod work;
 use anyhow::{Context, Result, bail};
 
 use super::Arguments;
+use super::python::Environment;
 use super::report::block::block;
 use super::report::{self, Machine, OURS, Row, Series};
 use crate::checkout::Checkout;
@@ -21,6 +21,19 @@ use stage::Stage;
 use task::Effort;
 use work::Work;
 
+/// Each is installed by itself: uWSGI is compiled, which may fail where the others do not. Without Pyramid
+/// there is no application for any of them.
+const PYTHON: Environment = Environment {
+    name: "python",
+    peers: "uWSGI, gunicorn, granian and Pyramid",
+    requirements: &[
+        &["pyramid==2.*"],
+        &["gunicorn==27.*"],
+        &["granian==2.*"],
+        &["uWSGI==2.0.*"],
+    ],
+    packages: &["uWSGI", "gunicorn", "granian", "pyramid"],
+};
 /// Rounds, if nobody says how many.
 const ROUNDS: u32 = 5;
 /// Whose versions are told besides those of the peers for Python.
@@ -43,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, checkout: &Checkout, interrupt: &Interr
         .flat_map(|work| work.contenders)
         .any(|one| one.kind.is_python() && wants(arguments, *one));
     let python = if needs_python {
-        python::environment(checkout, !arguments.no_install, interrupt)?
+        PYTHON.provide(checkout, !arguments.no_install, interrupt)?
     } else {
         None
     };
@@ -128,7 +141,7 @@ fn versions(checkout: &Checkout, stage: &Stage) -> Result<Vec<String>> {
         .filter_map(|name| Some(format!("{name} {}", locked(&lock, name)?)))
         .collect();
     if let Some(python) = &stage.python {
-        versions.extend(python::versions(python)?);
+        versions.extend(PYTHON.versions(python)?);
     }
     Ok(versions)
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use futures_util::StreamExt;
-use kiuas_common::redis::RedisError;
 use redis::Pipeline;
 use redis::aio::PubSubStream;
 use serde_json::Value;
@@ -31,16 +30,8 @@ impl RedisMailbox {
         connection: &SharedConnection,
         keys: &Keys,
     ) -> Result<Self, QueueError> {
-        let redis = connection.redis();
-        let failed = |source| {
-            QueueError::Connection(RedisError::Connect {
-                database: redis.database(),
-                source,
-            })
-        };
-        let mut subscription = redis.client().get_async_pubsub().await.map_err(failed)?;
-        let channel = keys.fanout(redis.database(), REQUESTS);
-        subscription.subscribe(channel).await.map_err(failed)?;
+        let channel = keys.fanout(connection.redis().database(), REQUESTS);
+        let subscription = connection.subscribe(&channel).await?;
         Ok(Self {
             connection: connection.clone(),
             keys: keys.clone(),
